@@ -1,0 +1,104 @@
+//! Weights into a network, tensor by tensor: nothing ever holds the file and its decoded copy.
+
+use std::collections::{HashMap, HashSet};
+
+use burn::module::{Param, ParamId};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::keys::{KeyMap, Layout, NamedMapper, NamedVisitor, is_frozen, map_named, visit_named};
+use super::safetensors::{WeightSource, floats};
+use crate::error::WeightError;
+use crate::policy::Network;
+
+/// Replaces every parameter of a network by the tensor of its name.
+///
+/// Names and shapes of all tensors are compared before the first is read, so a file that does not fit allocates nothing.
+///
+/// # Errors
+/// [`WeightError`] names the first tensor that is missing, too many, misshapen, of another dtype or not finite.
+pub async fn load(
+    network: Network,
+    keys: KeyMap,
+    source: &mut impl WeightSource,
+    device: &Device,
+) -> Result<Network, WeightError> {
+    let mut expected = Expected::default();
+    visit_named(&network, keys, &mut expected);
+    check(&expected.0, source)?;
+
+    let mut tensors = HashMap::new();
+    for slot in expected.0 {
+        let bytes = source.read(&slot.key).await?;
+        let values = floats(source.index(), &slot.key, &bytes)?;
+        drop(bytes);
+        finite(source, &slot.key, &values)?;
+        let values = slot.layout.transpose(values, &slot.shape);
+        let length = values.len();
+        tensors.insert(slot.id, Tensor::<1>::from_data(TensorData::new(values, [length]), device));
+    }
+    Ok(map_named(network, keys, &mut Replace(tensors)))
+}
+
+/// A parameter waiting for its tensor; `shape` is the checkpoint's.
+struct Slot {
+    id: ParamId,
+    key: String,
+    layout: Layout,
+    shape: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Expected(Vec<Slot>);
+
+impl NamedVisitor for Expected {
+    fn visit<const D: usize>(&mut self, key: &str, layout: Layout, param: &Param<Tensor<D>>) {
+        let shape = layout.checkpoint_shape(param.lazy_shape().dims::<D>().to_vec());
+        self.0.push(Slot { id: param.id, key: key.to_owned(), layout, shape });
+    }
+}
+
+fn check(expected: &[Slot], source: &impl WeightSource) -> Result<(), WeightError> {
+    let index = source.index();
+    for slot in expected {
+        let found = &index.entry(&slot.key)?.shape;
+        if *found != slot.shape {
+            let (found, expected) = (found.clone(), slot.shape.clone());
+            return Err(WeightError::Shape { file: index.file().to_owned(), name: slot.key.clone(), found, expected });
+        }
+    }
+    let known: HashSet<&str> = expected.iter().map(|slot| slot.key.as_str()).collect();
+    // Buffers that some versions of transformers save and none needs.
+    let is_buffer = |name: &str| name.ends_with(".position_ids") || name.ends_with(".inv_freq");
+    let mut extra = index.iter().map(|(name, _)| name).filter(|name| !known.contains(name) && !is_buffer(name));
+    match extra.next() {
+        Some(name) => {
+            let (file, name) = (index.file().to_owned(), name.to_owned());
+            Err(WeightError::Extra { file, name, count: 1 + extra.count() })
+        }
+        None => Ok(()),
+    }
+}
+
+fn finite(source: &impl WeightSource, key: &str, values: &[f32]) -> Result<(), WeightError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => {
+            let (file, name) = (source.index().file().to_owned(), key.to_owned());
+            Err(WeightError::NonFinite { file, name, index, value: values[index] })
+        }
+        None => Ok(()),
+    }
+}
+
+struct Replace(HashMap<ParamId, Tensor<1>>);
+
+impl NamedMapper for Replace {
+    fn map<const D: usize>(&mut self, key: &str, _: Layout, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.0.remove(&param.id) {
+            Some(tensor) => {
+                let shape = param.lazy_shape().dims::<D>();
+                Param::initialized(param.id, tensor.reshape(shape)).set_require_grad(!is_frozen(key))
+            }
+            None => param,
+        }
+    }
+}

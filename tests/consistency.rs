@@ -1,0 +1,4 @@
+//! One test binary; the modules stand in the order of the data.
+#![recursion_limit = "256"]
+
+mod stages;

@@ -1,0 +1,173 @@
+//! What all tests share: the backends, the tolerances, the golden cases.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use mtdit_policy::checkpoint::safetensors::WeightBytes;
+use mtdit_policy::checkpoint::{CheckpointParts, WeightSource};
+use mtdit_policy::config::NormalizationMode;
+use mtdit_policy::{Policy, PolicyConfig};
+use mtdit_train::CheckpointFolder;
+use serde_json::Value;
+
+/// Relative error of one forward pass: two implementations in single precision that add in different orders.
+pub const FORWARD: f64 = 2e-5;
+/// Relative error of a gradient or of a sampled chunk: many forward passes, or their derivative.
+pub const CHAINED: f64 = 2e-4;
+
+/// Instantiates test bodies `fn(Device)` once per backend: `stage::backend::claim`.
+#[macro_export]
+macro_rules! on_every_backend {
+    ($($test:ident),+ $(,)?) => {
+        #[cfg(feature = "flex")]
+        mod flex { $( #[test] fn $test() { super::$test(&burn::tensor::Device::flex()); } )+ }
+        #[cfg(feature = "ndarray")]
+        mod ndarray { $( #[test] fn $test() { super::$test(&burn::tensor::Device::ndarray()); } )+ }
+        #[cfg(feature = "wgpu")]
+        mod wgpu { $( #[test] fn $test() { super::$test(&burn::tensor::Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)); } )+ }
+    };
+}
+
+/// Folder `tests/golden` of the repository.
+pub fn golden_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+/// A genuine `LeRobot` policy with inputs and expected outputs of every stage.
+#[derive(Debug)]
+pub struct Case {
+    /// The case's name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Inputs and expected outputs.
+    pub io: WeightBytes,
+    /// `case.json`.
+    pub description: Value,
+    /// The policy's configuration.
+    pub config: PolicyConfig,
+    parts: CheckpointParts,
+}
+
+/// All cases in the folder that `MTDIT_GOLDEN_DIR` names, or in `tests/golden/cases`.
+///
+/// # Panics
+/// When there is none: a suite that compares nothing must not pass.
+pub fn cases() -> Vec<Case> {
+    let folder = env::var_os("MTDIT_GOLDEN_DIR").map_or_else(|| golden_dir().join("cases"), PathBuf::from);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("golden cases in {}: {error}", folder.display()));
+    let mut folders: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.join("io.safetensors").is_file())
+        .collect();
+    folders.sort();
+    assert!(!folders.is_empty(), "there is no golden case in {}", folder.display());
+    folders.iter().map(|folder| Case::open(folder)).collect()
+}
+
+impl Case {
+    fn open(folder: &Path) -> Self {
+        let read = |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()));
+        let mut parts = CheckpointFolder::find(&folder.join("checkpoint")).expect("a checkpoint").parts().expect("its files");
+        if parts.statistics.is_empty() {
+            // Cases without processor files hold inputs that are normalised already.
+            for kind in ["VISUAL", "STATE", "ACTION"] {
+                parts.config.normalization_mapping.insert(kind.to_owned(), NormalizationMode::Identity);
+            }
+        }
+        Self {
+            name: folder.file_name().expect("a name").to_string_lossy().into_owned(),
+            io: WeightBytes::new("io.safetensors", read("io.safetensors")).expect("safetensors"),
+            description: serde_json::from_slice(&read("case.json")).expect("JSON"),
+            config: PolicyConfig::try_from(&parts.config).expect("a valid configuration"),
+            parts,
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The policy of this case on a device.
+    pub fn policy(&self, device: &Device) -> Policy {
+        let folder = CheckpointFolder::find(&self.folder.join("checkpoint")).expect("a checkpoint");
+        folder.policy_with(&self.parts, device).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Whether the case holds a tensor.
+    pub fn has(&self, name: &str) -> bool {
+        self.io.index().shape(name).is_some()
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        self.io.index().shape(name).unwrap_or_else(|| panic!("{}: no tensor {name}", self.name)).to_vec()
+    }
+
+    /// Values of a float tensor.
+    pub fn floats(&self, name: &str) -> Vec<f32> {
+        self.io.values(name).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Values of a 64-bit integer tensor.
+    pub fn integers(&self, name: &str) -> Vec<i64> {
+        let bytes = self.io.bytes(name).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("eight bytes"))).collect()
+    }
+
+    /// Timesteps: whole numbers for diffusion, floats for flow matching.
+    #[expect(clippy::cast_precision_loss, reason = "timesteps are small")]
+    pub fn timesteps(&self, name: &str) -> Vec<f32> {
+        match self.io.values(name) {
+            Ok(values) => values,
+            Err(_) => self.integers(name).into_iter().map(|t| t as f32).collect(),
+        }
+    }
+
+    /// A float tensor on a device.
+    pub fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(self.floats(name), self.shape(name)), device)
+    }
+
+    /// Token ids, one list per sample.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "token ids are small")]
+    pub fn tokens(&self) -> Vec<Vec<u32>> {
+        let length = self.shape("in.language.tokens")[1];
+        let ids: Vec<u32> = self.integers("in.language.tokens").into_iter().map(|id| id as u32).collect();
+        ids.chunks(length).map(<[u32]>::to_vec).collect()
+    }
+}
+
+/// Compares with the golden tensor `name`; the error is relative to its largest value.
+///
+/// # Panics
+/// With the worst element, both values and the tolerance when the error exceeds it.
+pub fn assert_golden<const D: usize>(case: &Case, name: &str, found: Tensor<D>, tolerance: f64) {
+    let shape = case.shape(name);
+    assert_eq!(found.dims().to_vec(), shape, "{}: shape of {name}", case.name);
+    let found = found.into_data().try_to_vec::<f32>().expect("single precision");
+    assert_close(&format!("{}: {name}", case.name), &found, &case.floats(name), tolerance);
+}
+
+/// Compares values; the error is relative to the largest expected one.
+///
+/// # Panics
+/// With the worst element, both values and the tolerance when the error exceeds it.
+pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}: number of values");
+    let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
+    let error = |i: usize| (f64::from(found[i]) - f64::from(expected[i])).abs();
+    let worst = (0..found.len()).max_by(|&a, &b| error(a).total_cmp(&error(b)));
+    let Some(worst) = worst else { return };
+    let relative = error(worst) / largest.max(1e-30);
+    assert!(
+        relative <= tolerance && found.iter().all(|value| value.is_finite()),
+        "{what}: element {worst} is {} instead of {}, relative error {relative:.2e} exceeds {tolerance:.0e} (largest value {largest:.3e})",
+        found[worst],
+        expected[worst]
+    );
+    if env::var_os("MTDIT_PRINT_ERRORS").is_some() {
+        #[expect(clippy::print_stdout, reason = "asked for")]
+        {
+            println!("{what}: relative error {relative:.1e} of {tolerance:.0e}");
+        }
+    }
+}
