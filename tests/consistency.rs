@@ -2,3 +2,4 @@
 #![recursion_limit = "256"]
 
 mod stages;
+mod training;

@@ -16,16 +16,15 @@ from collections import defaultdict
 from pathlib import Path
 
 import torch
+from lerobot.policies.multi_task_dit.modeling_multi_task_dit import MultiTaskDiTPolicy
 from safetensors.torch import load_file, save_file
 
 from chance import difference
-from checkpoint import open_checkpoint, tower_folder
+from checkpoint import TASKS, open_checkpoint, tower_folder
 from golden_inputs import Spec, clip_of, config_of, draw_inputs, draw_pipeline, randomize, spec_of, spec_with
 from golden_stages import CLIP_NORM, Tensors, compute
-from lerobot.policies.multi_task_dit.modeling_multi_task_dit import MultiTaskDiTPolicy
 from towers import clip_config
 
-TASKS = ["pick up the red cube", "Put the CAN   in the bin, please!"]
 TOLERANCE = 1e-4
 MEANINGS = {
     "in.observation.state": "normalized state [B, n_obs_steps, state_dim]",
@@ -53,7 +52,8 @@ MEANINGS = {
     "grad.": "gradient at the first step",
     "after.": "parameter after K steps",
     "sample.initial_noise": "initial noise [B, horizon, action_dim]",
-    "sample.step_noise": "noise added at each DDPM step, in order; diffusers draws none at t=0 [n, B, horizon, action_dim]",
+    "sample.step_noise": "noise added at each DDPM step, in order; diffusers draws none at t=0 "
+    "[n, B, horizon, action_dim]",
     "sample.timesteps": "scheduler timesteps in order, int64",
     "schedule.alphas_cumprod": "alphas_cumprod [num_train_timesteps]",
     "raw.": "raw observation: task as UTF-8 bytes, frames u8 and state oldest first, initial noise",
@@ -121,7 +121,8 @@ def verify(folder: Path) -> dict[str, float]:
     expected = {key for key in stored if not key.startswith(inputs)}
     assert expected == set(computed), f"{folder}: {sorted(expected ^ set(computed))}"
     worst: dict[str, float] = defaultdict(float)
-    for key in expected:
+    # Softmax does not see the bias of its keys: that gradient is rounding alone, different on every machine.
+    for key in sorted(key for key in expected if not key.endswith("k_proj.bias")):
         kind = key.split(".")[0]
         worst[kind] = max(worst[kind], difference(computed[key], stored[key]))
     return dict(sorted(worst.items()))

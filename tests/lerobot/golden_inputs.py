@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lerobot.configs import FeatureType, PolicyFeature
+from lerobot.policies.multi_task_dit.configuration_multi_task_dit import MultiTaskDiTConfig
+from lerobot.policies.multi_task_dit.modeling_multi_task_dit import MultiTaskDiTPolicy
 from torch import Tensor, nn
 from transformers import CLIPConfig
 
 from checkpoint import Opened, random_observation
-from lerobot.configs import FeatureType, PolicyFeature
-from lerobot.policies.multi_task_dit.configuration_multi_task_dit import MultiTaskDiTConfig
-from lerobot.policies.multi_task_dit.modeling_multi_task_dit import MultiTaskDiTPolicy
 
 Spec = dict[str, Any]
 

@@ -6,12 +6,12 @@ Dropout is off and the crop is the centre one (evaluation mode); noise and times
 from __future__ import annotations
 
 import torch
+from lerobot.policies.multi_task_dit.modeling_multi_task_dit import MultiTaskDiTPolicy
+from lerobot.utils.constants import OBS_IMAGES, OBS_LANGUAGE_ATTENTION_MASK, OBS_LANGUAGE_TOKENS, OBS_STATE
 from torch import Tensor
 
 from chance import sampling_noise, training_noise
 from checkpoint import Observation, Opened, run_pipeline
-from lerobot.policies.multi_task_dit.modeling_multi_task_dit import MultiTaskDiTPolicy
-from lerobot.utils.constants import OBS_IMAGES, OBS_LANGUAGE_ATTENTION_MASK, OBS_LANGUAGE_TOKENS, OBS_STATE
 
 Tensors = dict[str, Tensor]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lerobot.datasets.lerobot_dataset import LeRobotDataset
 from safetensors.torch import load_file
 from torch import Tensor
 
 from chance import difference
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 OBSERVATION_STEPS = (-1, 0)
 ACTION_STEPS = tuple(range(-1, 7))

@@ -18,8 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from chance import difference
-from checkpoint import Observation, open_checkpoint, random_observation, run_pipeline
-from golden_case import TASKS
+from checkpoint import TASKS, Observation, open_checkpoint, random_observation, run_pipeline
 from golden_inputs import draws_each_step
 
 TOLERANCE = 2e-4

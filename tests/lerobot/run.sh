@@ -9,7 +9,7 @@ set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
-golden="${MTDIT_GOLDEN:-$root/tests/golden}"
+golden="$root/tests/golden"
 venv="${MTDIT_LEROBOT_VENV:-$HOME/.cache/mtdit/lerobot-venv}"
 work="$(mktemp -d)"
 failures=0
@@ -51,7 +51,8 @@ py() {
 
 # What LeRobot computes on the policies of the given folder, computed by mtdit's own tests.
 mtdit_equals() {
-    (cd "$root" && MTDIT_GOLDEN_DIR="$1" cargo test --release -p mtdit-tests) >"$work/cargo.log" || {
+    (cd "$root" && MTDIT_GOLDEN_DIR="$1" cargo test --release -p mtdit-tests -- stages:: training::) \
+        >"$work/cargo.log" || {
         cat "$work/cargo.log" >&2
         return 1
     }
@@ -119,7 +120,7 @@ mtdit="$(find_mtdit)"
 [ -x "$mtdit" ] || { echo "no mtdit binary: ${mtdit:-none built}" >&2; exit 1; }
 cd "$work"
 trained="$work/trained/checkpoints/000010/pretrained_model"
-mapfile -t committed < <(dirname "$golden"/*/case.json)
+mapfile -t committed < <(dirname "$golden"/cases/*/case.json)
 
 # The committed cases are what the installed LeRobot computes, and mtdit computes new ones too.
 check committed_cases py golden_case verify "${committed[@]}"

@@ -12,10 +12,11 @@ import argparse
 import os
 from pathlib import Path
 
-from golden_inputs import clip_of, randomize
 from lerobot.datasets.lerobot_dataset import LeRobotDatasetMetadata
 from lerobot.policies import make_policy, make_pre_post_processors
 from lerobot.policies.multi_task_dit.configuration_multi_task_dit import MultiTaskDiTConfig
+
+from golden_inputs import clip_of, randomize
 from towers import write_tower
 
 CLIP = {

@@ -1,6 +1,8 @@
 """Proves that LeRobot opens a checkpoint: no tensor missing or unexpected, processors load, the policy runs.
 
-    strict_load.py CHECKPOINT [--clip DIR]      CHECKPOINT holds config.json and model.safetensors
+    strict_load.py CHECKPOINT [--clip DIR]
+
+CHECKPOINT is the folder that holds config.json and model.safetensors.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from checkpoint import Observation, Opened, open_checkpoint, random_observation
-from golden_case import TASKS
+from checkpoint import TASKS, Observation, Opened, open_checkpoint, random_observation
 
 
 def training_batch(opened: Opened) -> dict[str, Tensor | list[str]]:
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--clip", type=Path, help="folder with CLIP's config.json, when not in the checkpoint")
     arguments = parser.parse_args()
+    torch.manual_seed(0)
     opened = open_checkpoint(arguments.checkpoint, arguments.clip)
     assert opened.preprocess is not None, f"{arguments.checkpoint} has no processors"
     loss = one_loss(opened)

@@ -8,7 +8,6 @@ The shape comes from `clip/config.json` in the checkpoint folder.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -19,10 +18,7 @@ from transformers.utils import logging
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-TOKENIZER = Path(
-    os.environ.get("MTDIT_TOKENIZER", REPOSITORY / "crates/mtdit-policy/src/preprocess/tokenizer.json")
-)
+TOKENIZER = Path(__file__).resolve().parents[2] / "crates/mtdit-policy/src/preprocess/tokenizer.json"
 TOKENIZER_CONFIG = {
     "tokenizer_class": "CLIPTokenizer",
     "bos_token": "<|startoftext|>",

@@ -18,13 +18,13 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import torch
+from lerobot.policies.multi_task_dit.configuration_multi_task_dit import MultiTaskDiTConfig
+from lerobot.scripts import lerobot_train
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from chance import training_noise
 from golden_inputs import draw_timesteps
-from lerobot.policies.multi_task_dit.configuration_multi_task_dit import MultiTaskDiTConfig
-from lerobot.scripts import lerobot_train
 from start import add_arguments, write_start
 
 STEPS, BATCH = 20, 4

@@ -21,7 +21,7 @@ use crate::json;
 
 /// Where the statistics lie.
 pub(crate) const STATS_PATH: &str = "meta/stats.json";
-/// Mean of red, green and blue over ImageNet, by which LeRobot normalises cameras.
+/// Mean of red, green and blue over `ImageNet`, by which `LeRobot` normalises cameras.
 const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 /// No feature has more dimensions.
@@ -223,7 +223,12 @@ impl Stats {
         }
     }
 
-    /// A copy in which the mean and the standard deviation of these cameras are ImageNet's, as `LeRobot` trains by
+    /// Forgets a feature.
+    pub(crate) fn remove(&mut self, feature: &str) {
+        self.features.retain(|(key, _)| key != feature);
+    }
+
+    /// A copy in which the mean and the standard deviation of these cameras are those of `ImageNet`, as `LeRobot` trains by
     /// default. Cameras without statistics get an entry; the other statistics stay the dataset's.
     #[must_use]
     pub fn with_imagenet<K: AsRef<str>>(&self, cameras: &[K]) -> Self {

@@ -722,7 +722,7 @@ mod tests {
     use super::super::{Crop, Precision, VisionInit};
     use super::*;
 
-    /// `train_config.json` of a genuine run of LeRobot 0.6.1.
+    /// `train_config.json` of a genuine run of `LeRobot` 0.6.1.
     const GENUINE: &str = r#"{
   "dataset": {
     "repo_id": "u/tiny", "repo_type": "dataset", "root": "datasets/av1", "episodes": null,

@@ -1,0 +1,156 @@
+//! Losses, every gradient and the parameters after several Adam steps equal `LeRobot`'s on every golden case.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use mtdit_policy::checkpoint::keys::{KeyMap, Layout, NamedVisitor, visit_named};
+use mtdit_policy::{Batch, Chance, Network, Policy};
+use mtdit_tests::{CHAINED, Case, FORWARD, assert_close, assert_close_to, cases, on_every_backend};
+use mtdit_train::gradients::{NamedGradients, clip_factor};
+use mtdit_train::optimizer::{Adam, AdamConfig, LearningRates};
+
+on_every_backend!(loss_and_gradients_equal_lerobot, adam_steps_equal_lerobot);
+
+#[expect(clippy::cast_precision_loss, reason = "zeros and ones")]
+fn batch(case: &Case, policy: &Policy, device: &Device) -> Batch {
+    let is_pad: Vec<f32> = case.integers("train.action_is_pad").into_iter().map(|pad| pad as f32).collect();
+    Batch {
+        inputs: crate::stages::inputs(case, policy, device),
+        actions: case.tensor("train.action", device),
+        action_is_pad: Tensor::from_data(TensorData::new(is_pad, case.shape("train.action_is_pad")), device),
+    }
+}
+
+fn chance(case: &Case, step: usize, device: &Device) -> Chance {
+    let noise: Tensor<4> = case.tensor("train.noise", device);
+    let batch = noise.dims()[1];
+    let timesteps = case.timesteps("train.t")[step * batch..(step + 1) * batch].to_vec();
+    Chance { noise: noise.slice_dim(0, step..step + 1).squeeze_dim(0), timesteps, dropout: None }
+}
+
+fn loss(case: &Case, policy: &Policy, network: &Network, step: usize, device: &Device) -> Tensor<1> {
+    policy.loss(network, batch(case, policy, device), chance(case, step, device))
+}
+
+fn largest(values: &[f32]) -> f64 {
+    values.iter().fold(0.0, |largest, value| largest.max(f64::from(value.abs())))
+}
+
+fn scalar(tensor: Tensor<1>) -> f32 {
+    tensor.into_scalar()
+}
+
+fn loss_and_gradients_equal_lerobot(device: &Device) {
+    for case in cases() {
+        let policy = case.policy(device);
+        let keys = KeyMap::new(policy.config());
+        let network = policy.network().clone().train();
+        let loss = loss(&case, &policy, &network, 0, device);
+        let gradients = NamedGradients::of(&loss, &network, keys);
+        let expected = case.floats("train.losses")[0];
+        assert_close(&format!("{}: loss", case.name), &[scalar(loss.inner())], &[expected], FORWARD);
+
+        let names = case.io_names("grad.");
+        assert_eq!(gradients.iter().count(), names.len(), "{}: number of gradients", case.name);
+        let mut layouts = Layouts::default();
+        visit_named(&network, keys, &mut layouts);
+        for name in names {
+            let gradient = gradients.get(&name).unwrap_or_else(|| panic!("{}: no gradient of {name}", case.name));
+            let (layout, shape) = &layouts.0[&name];
+            let values = gradient.clone().into_data().try_to_vec::<f32>().expect("single precision");
+            let found = layout.transpose(values, shape);
+            let expected = case.floats(&format!("grad.{name}"));
+            // A key's bias adds the same to all scores of a query, which softmax cancels: its gradient is the rounding of its
+            // weight's.
+            let scale = match name.strip_suffix("k_proj.bias") {
+                Some(layer) => largest(&case.floats(&format!("grad.{layer}k_proj.weight"))),
+                None => largest(&expected),
+            };
+            assert_close_to(&format!("{}: gradient of {name}", case.name), &found, &expected, CHAINED, scale);
+        }
+    }
+}
+
+fn adam_steps_equal_lerobot(device: &Device) {
+    for case in cases() {
+        let policy = case.policy(device);
+        let keys = KeyMap::new(policy.config());
+        let setting = |name: &str| case.description["optimizer"][name].as_f64().expect("a number");
+        let betas = &case.description["optimizer"]["betas"];
+        let betas = [0, 1].map(|i| betas[i].as_f64().expect("a number"));
+        let mut adam = Adam::new(AdamConfig { betas, eps: setting("eps"), weight_decay: setting("weight_decay") });
+        let rates = LearningRates { base: setting("lr"), vision: setting("lr") * setting("vision_lr_multiplier") };
+
+        let mut network = policy.network().clone().train();
+        let (mut losses, mut norms) = (Vec::new(), Vec::new());
+        for step in 0..case.shape("train.losses")[0] {
+            let loss = loss(&case, &policy, &network, step, device);
+            let gradients = NamedGradients::of(&loss, &network, keys);
+            losses.push(scalar(loss.inner()));
+            let norm = scalar(gradients.norm());
+            norms.push(norm);
+            let factor = clip_factor(norm, setting("clip_norm"));
+            network = adam.step(network, keys, gradients.scale(factor), rates);
+        }
+        assert_close(&format!("{}: losses", case.name), &losses, &case.floats("train.losses"), FORWARD);
+        assert_close(&format!("{}: gradient norms", case.name), &norms, &case.floats("train.grad_norms"), CHAINED);
+
+        let mut after = After { case: &case, compared: 0, before: &Values::of(policy.network(), keys) };
+        visit_named(&network, keys, &mut after);
+        assert_eq!(after.compared, case.io_names("after.").len(), "{}: parameters compared", case.name);
+    }
+}
+
+#[derive(Default)]
+struct Layouts(std::collections::HashMap<String, (Layout, Vec<usize>)>);
+
+impl NamedVisitor for Layouts {
+    fn visit<const D: usize>(&mut self, key: &str, layout: Layout, param: &Param<Tensor<D>>) {
+        self.0.insert(key.to_owned(), (layout, param.val().dims().to_vec()));
+    }
+}
+
+/// Parameters by key, in the checkpoint's order.
+struct Values(std::collections::HashMap<String, Vec<f32>>);
+
+impl Values {
+    fn of(network: &Network, keys: KeyMap) -> Self {
+        let mut values = Self(std::collections::HashMap::new());
+        visit_named(network, keys, &mut values);
+        values
+    }
+}
+
+impl NamedVisitor for Values {
+    fn visit<const D: usize>(&mut self, key: &str, layout: Layout, param: &Param<Tensor<D>>) {
+        self.0.insert(key.to_owned(), in_checkpoint_order(layout, param));
+    }
+}
+
+fn in_checkpoint_order<const D: usize>(layout: Layout, param: &Param<Tensor<D>>) -> Vec<f32> {
+    let value = param.val().inner();
+    let shape = value.dims();
+    layout.transpose(value.into_data().try_to_vec().expect("single precision"), &shape)
+}
+
+struct After<'a> {
+    case: &'a Case,
+    before: &'a Values,
+    compared: usize,
+}
+
+impl NamedVisitor for After<'_> {
+    fn visit<const D: usize>(&mut self, key: &str, layout: Layout, param: &Param<Tensor<D>>) {
+        let name = format!("after.{key}");
+        if !self.case.has(&name) {
+            return;
+        }
+        let found = in_checkpoint_order(layout, param);
+        let expected = self.case.floats(&name);
+        assert_close(&format!("{}: {name}", self.case.name), &found, &expected, FORWARD);
+        // The parameters barely move, so the movement is compared too; Adam divides by the root of tiny squares.
+        let before = &self.before.0[key];
+        let moved = |after: &[f32]| after.iter().zip(before).map(|(after, before)| after - before).collect::<Vec<_>>();
+        assert_close(&format!("{}: movement of {key}", self.case.name), &moved(&found), &moved(&expected), 2e-2);
+        self.compared += 1;
+    }
+}
