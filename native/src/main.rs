@@ -1,2 +1,43 @@
-//! x
-fn main(){}
+//! `mtdit`: train and run Multi-Task Diffusion Transformer policies, without Python.
+//!
+//! Parse, choose a device, run, report. One file per subcommand; the libraries do the work.
+#![recursion_limit = "256"]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod cli;
+mod backend;
+mod hub;
+mod train;
+mod dry_run;
+mod observation;
+mod predict;
+mod eval;
+mod inspect;
+mod dataset;
+mod plot;
+mod report;
+mod contact_sheet;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Train { arguments } => train::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Dataset { command } => dataset::run(&command),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("mtdit: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mtdit_data::DataError;
 use mtdit_policy::{ConfigError, PolicyError, StatsError, WeightError};
 use thiserror::Error;
 
@@ -51,6 +52,9 @@ pub enum TrainError {
     /// The policy cannot be built or run.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The dataset cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A setting of the training makes no sense.
     #[error("{0}")]
     Setting(String),

@@ -9,7 +9,7 @@ use mtdit_policy::checkpoint::processors::{
     POSTPROCESSOR, POSTPROCESSOR_STATE, PREPROCESSOR, PREPROCESSOR_STATE, normalizer_step, read_statistics,
 };
 use mtdit_policy::checkpoint::{CheckpointParts, LeRobotConfig, WeightIndex, WeightSource};
-use mtdit_policy::{Policy, PolicyError, Statistics, WeightError};
+use mtdit_policy::{Policy, PolicyError, Precision, Statistics, WeightError};
 
 use crate::error::TrainError;
 
@@ -108,8 +108,16 @@ impl CheckpointFolder {
     /// # Errors
     /// As [`CheckpointFolder::policy`].
     pub fn policy_with(&self, parts: &CheckpointParts, device: &Device) -> Result<Policy, TrainError> {
+        self.policy_as(parts, Precision::F32, device)
+    }
+
+    /// The same, computing in a precision of choice.
+    ///
+    /// # Errors
+    /// As [`CheckpointFolder::policy`].
+    pub fn policy_as(&self, parts: &CheckpointParts, precision: Precision, device: &Device) -> Result<Policy, TrainError> {
         let mut weights = self.weights()?;
-        pollster::block_on(parts.load(&mut weights, device)).map_err(|error| match error {
+        pollster::block_on(parts.load(&mut weights, precision, device)).map_err(|error| match error {
             PolicyError::Config(source) => TrainError::Config { path: self.root.clone(), source },
             other => other.into(),
         })

@@ -112,6 +112,45 @@ impl Feature {
         Ok(feature)
     }
 
+    /// A numeric column with one name per value.
+    pub fn numbers(key: &str, dtype: Dtype, names: &[&str]) -> Self {
+        Self {
+            key: key.to_owned(),
+            dtype,
+            shape: vec![names.len()],
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            info: Map::new(),
+        }
+    }
+
+    /// A camera whose pictures are stored as PNG.
+    pub fn image(key: &str, height: usize, width: usize) -> Self {
+        Self {
+            key: key.to_owned(),
+            dtype: Dtype::Image,
+            shape: vec![height, width, 3],
+            names: ["height", "width", "channels"].map(str::to_owned).to_vec(),
+            info: Map::new(),
+        }
+    }
+
+    /// The entry in `info.json`; `names` is null when there are none.
+    pub(crate) fn to_json(&self) -> Value {
+        let names = if self.names.is_empty() {
+            Value::Null
+        } else {
+            Value::from(self.names.clone())
+        };
+        let mut entry = Map::new();
+        entry.insert("dtype".to_owned(), Value::from(self.dtype.name()));
+        entry.insert("shape".to_owned(), Value::from(self.shape.clone()));
+        entry.insert("names".to_owned(), names);
+        if !self.info.is_empty() {
+            entry.insert("info".to_owned(), Value::Object(self.info.clone()));
+        }
+        Value::Object(entry)
+    }
+
     /// Values in one row of a numeric feature: the product of the shape.
     pub fn width(&self) -> usize {
         self.checked_width().unwrap_or(MAX_WIDTH)

@@ -1,16 +1,16 @@
 //! Holding out episodes for evaluation (contract 2.5).
 
-use crate::dataset::Dataset;
+use crate::episodes::Episode;
 use crate::error::DataError;
 
-/// Splits the episodes into those to train on and those to evaluate on, as `LeRobot` does: of every task the last
+/// Splits some episodes into those to train on and those to evaluate on, as `LeRobot` does: of every task the last
 /// `ceil(n · fraction)` episodes are held out, where the task of an episode is its first. Both results are sorted.
 ///
 /// # Errors
 /// When the fraction is not in `0..1`, or no episode is left to train on. Note that a task with a single episode loses
 /// it for any fraction above zero.
-pub fn split_episodes(dataset: &Dataset, fraction: f64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
-    let tasks = dataset.episodes().iter().map(|episode| {
+pub fn split_episodes(episodes: &[&Episode], fraction: f64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    let tasks = episodes.iter().map(|episode| {
         let task = episode.tasks.first().map_or("", String::as_str);
         (episode.index, task)
     });
@@ -22,7 +22,9 @@ fn split<'a>(
     fraction: f64,
 ) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     if !(0.0..1.0).contains(&fraction) {
-        return Err(DataError::Sampling(format!("the evaluation split is {fraction}, it must be at least 0 and below 1")));
+        return Err(DataError::Sampling(format!(
+            "the evaluation split is {fraction}, it must be at least 0 and below 1"
+        )));
     }
     let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
     for (index, task) in episodes {
@@ -65,7 +67,11 @@ mod tests {
         let tasks = ["a", "b", "a", "b", "a", "a"];
         let numbered = || tasks.into_iter().enumerate();
         let (train, evaluate) = split(numbered(), 0.3).expect("a split");
-        assert_eq!((train, evaluate), (vec![0, 1, 2], vec![3, 4, 5]), "two of a, one of b");
+        assert_eq!(
+            (train, evaluate),
+            (vec![0, 1, 2], vec![3, 4, 5]),
+            "two of a, one of b"
+        );
         let (train, evaluate) = split(numbered(), 0.0).expect("no split");
         assert_eq!((train.len(), evaluate.len()), (6, 0), "nothing is held out");
         for bad in [1.0, -0.1, f64::NAN] {
@@ -77,7 +83,14 @@ mod tests {
     fn single_episodes_are_lost_as_in_lerobot() {
         let three = [(0, "a"), (1, "b"), (2, "b")];
         let (train, evaluate) = split(three.into_iter(), 0.34).expect("one is left");
-        assert_eq!((train, evaluate), (vec![1], vec![0, 2]), "one to train on, two to evaluate on");
-        assert!(split([(0, "a")].into_iter(), 0.1).is_err(), "nothing is left");
+        assert_eq!(
+            (train, evaluate),
+            (vec![1], vec![0, 2]),
+            "one to train on, two to evaluate on"
+        );
+        assert!(
+            split([(0, "a")].into_iter(), 0.1).is_err(),
+            "nothing is left"
+        );
     }
 }

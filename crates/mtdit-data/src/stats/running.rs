@@ -7,7 +7,13 @@ use crate::video::Frame;
 const N_BINS: usize = 5000;
 /// The histogram reaches this far beyond the smallest and largest value.
 const MARGIN: f64 = 1e-10;
-const QUANTILES: [(&str, f64); 5] = [("q01", 0.01), ("q10", 0.10), ("q50", 0.50), ("q90", 0.90), ("q99", 0.99)];
+const QUANTILES: [(&str, f64); 5] = [
+    ("q01", 0.01),
+    ("q10", 0.10),
+    ("q50", 0.50),
+    ("q90", 0.90),
+    ("q99", 0.99),
+];
 /// Pictures with a side of at least this many pixels are thinned out first.
 const LARGE_SIDE: usize = 300;
 const TARGET_SIDE: usize = 150;
@@ -55,7 +61,11 @@ impl PictureStats {
             frame.width.max(frame.height) / TARGET_SIDE
         };
         self.n_pictures += 1;
-        for row in frame.rgb.chunks_exact((frame.width * 3).max(1)).step_by(step) {
+        for row in frame
+            .rgb
+            .chunks_exact((frame.width * 3).max(1))
+            .step_by(step)
+        {
             for pixel in row.chunks_exact(3).step_by(step) {
                 for (channel, value) in self.occurrences.iter_mut().zip(pixel) {
                     channel[usize::from(*value)] += 1;
@@ -67,7 +77,10 @@ impl PictureStats {
     /// The statistics, scaled to 0..=1; nothing when no picture was seen.
     pub(crate) fn finish(&self) -> Option<FeatureStats> {
         let channel = |occurrences: &[u64; 256]| {
-            let seen = occurrences.iter().enumerate().filter(|(_, count)| **count > 0);
+            let seen = occurrences
+                .iter()
+                .enumerate()
+                .filter(|(_, count)| **count > 0);
             summary(seen.map(|(value, count)| (value as f64, *count)))
         };
         let channels: Vec<Summary> = self.occurrences.iter().map(channel).collect();
@@ -87,7 +100,12 @@ fn feature_stats(
     shaped: impl Fn(Vec<f64>) -> Statistic,
 ) -> FeatureStats {
     let every = |pick: &dyn Fn(&Summary) -> f64| {
-        shaped(dimensions.iter().map(|dimension| pick(dimension) / divisor).collect())
+        shaped(
+            dimensions
+                .iter()
+                .map(|dimension| pick(dimension) / divisor)
+                .collect(),
+        )
     };
     let mut stats = vec![
         ("min".to_owned(), every(&|summary| summary.min)),
@@ -97,7 +115,10 @@ fn feature_stats(
         ("count".to_owned(), Statistic::vector(vec![count as f64])),
     ];
     for (index, (name, _)) in QUANTILES.iter().enumerate() {
-        stats.push(((*name).to_owned(), every(&|summary| summary.quantiles[index])));
+        stats.push((
+            (*name).to_owned(),
+            every(&|summary| summary.quantiles[index]),
+        ));
     }
     stats
 }
@@ -143,10 +164,21 @@ fn summary(values: impl Iterator<Item = (f64, u64)> + Clone) -> Summary {
     }
 }
 
-fn quantiles(values: impl Iterator<Item = (f64, u64)>, total: u64, start: f64, stop: f64) -> [f64; 5] {
+fn quantiles(
+    values: impl Iterator<Item = (f64, u64)>,
+    total: u64,
+    start: f64,
+    stop: f64,
+) -> [f64; 5] {
     let step = (stop - start) / N_BINS as f64;
     let edges: Vec<f64> = (0..=N_BINS)
-        .map(|edge| if edge == N_BINS { stop } else { start + edge as f64 * step })
+        .map(|edge| {
+            if edge == N_BINS {
+                stop
+            } else {
+                start + edge as f64 * step
+            }
+        })
         .collect();
     let mut histogram = vec![0_u64; N_BINS];
     for (value, count) in values {
@@ -201,7 +233,9 @@ mod tests {
 
     fn value(stats: &FeatureStats, name: &str) -> Vec<f64> {
         let found = stats.iter().find(|(key, _)| key == name);
-        found.map(|(_, statistic)| statistic.values.clone()).unwrap_or_default()
+        found
+            .map(|(_, statistic)| statistic.values.clone())
+            .unwrap_or_default()
     }
 
     #[test]
@@ -210,11 +244,20 @@ mod tests {
         assert_eq!(value(&stats, "min"), [0.0, 5.0], "smallest");
         assert_eq!(value(&stats, "max"), [3.0, 5.0], "largest");
         assert_eq!(value(&stats, "mean"), [1.5, 5.0], "mean");
-        assert!((value(&stats, "std")[0] - 1.25_f64.sqrt()).abs() < 1e-12, "population deviation");
+        assert!(
+            (value(&stats, "std")[0] - 1.25_f64.sqrt()).abs() < 1e-12,
+            "population deviation"
+        );
         assert_eq!(value(&stats, "count"), [4.0], "rows");
         let q50 = value(&stats, "q50");
-        assert!((q50[0] - 1.0).abs() < 1e-3, "half of the rows are at most 1: {q50:?}");
-        assert!((q50[1] - 5.0).abs() < 1e-9, "a constant has itself as median: {q50:?}");
+        assert!(
+            (q50[0] - 1.0).abs() < 1e-3,
+            "half of the rows are at most 1: {q50:?}"
+        );
+        assert!(
+            (q50[1] - 5.0).abs() < 1e-9,
+            "a constant has itself as median: {q50:?}"
+        );
     }
 
     #[test]
@@ -222,7 +265,11 @@ mod tests {
         let stats = vector_stats(&[7.0], 1, 1);
         assert_eq!(value(&stats, "q99"), [7.0], "the mean");
         let stats = vector_stats(&[1.0, f64::NAN, 2.0, 3.0], 2, 2);
-        assert_eq!(value(&stats, "mean")[0], 1.5, "the other dimension is unharmed");
+        assert_eq!(
+            value(&stats, "mean")[0],
+            1.5,
+            "the other dimension is unharmed"
+        );
         assert!(value(&stats, "min")[1].is_nan(), "NaN is not hidden");
     }
 

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::ColumnChunkMetaData;
 
 use crate::error::{DataError, guarded};
 
@@ -88,13 +89,7 @@ impl ParquetFile {
             group
                 .columns()
                 .iter()
-                .filter(|chunk| {
-                    chunk
-                        .column_path()
-                        .parts()
-                        .first()
-                        .is_some_and(|root| root == column)
-                })
+                .filter(|chunk| is_below(chunk, column))
                 .map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0))
                 .sum()
         })
@@ -106,13 +101,7 @@ impl ParquetFile {
         groups
             .iter()
             .flat_map(|group| group.columns())
-            .filter(|chunk| {
-                chunk
-                    .column_path()
-                    .parts()
-                    .first()
-                    .is_some_and(|root| root == column)
-            })
+            .filter(|chunk| is_below(chunk, column))
             .map(|chunk| u64::try_from(chunk.num_values()).unwrap_or(0))
             .sum()
     }
@@ -163,6 +152,7 @@ impl ParquetFile {
             .filter(|(_, name)| columns.contains(name))
             .map(|(index, _)| index)
             .collect();
+        let batch_rows = self.batch_rows(columns);
         guarded(|| {
             let builder =
                 ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
@@ -218,8 +208,14 @@ impl ParquetFile {
                 if end.is_none_or(|end| end > file_bytes) {
                     return Err("a column lies outside the file".to_owned());
                 }
-                decoded = decoded
-                    .saturating_add(u64::try_from(chunk.uncompressed_size()).unwrap_or(u64::MAX));
+                let size = u64::try_from(chunk.uncompressed_size()).unwrap_or(u64::MAX);
+                decoded = decoded.saturating_add(size);
+                let values = u64::try_from(chunk.num_values()).unwrap_or(u64::MAX);
+                if values > MAX_FREE_VALUES.saturating_add(file_bytes.saturating_mul(1024)) {
+                    return Err(format!(
+                        "{values} values cannot be in a file of {file_bytes} bytes"
+                    ));
+                }
             }
         }
         if u64::try_from(declared) != Ok(rows) {
@@ -239,6 +235,12 @@ impl ParquetFile {
         }
         Ok(())
     }
+}
+
+/// Whether a leaf belongs to a top-level column.
+fn is_below(chunk: &ColumnChunkMetaData, column: &str) -> bool {
+    let root = chunk.column_path().parts().first();
+    root.is_some_and(|root| root == column)
 }
 
 /// A parquet file starts and ends with `PAR1`. A recorder that was killed leaves the end out.

@@ -1,6 +1,6 @@
-//! Every other codec, through the system's FFmpeg libraries.
+//! Every other codec, through the system libraries of `FFmpeg`.
 //!
-//! Samples come from our own table of contents, so times and jumps are the same for all decoders; FFmpeg opens the file
+//! Samples come from our own table of contents, so times and jumps are the same for all decoders; `FFmpeg` opens the file
 //! once for the parameters of the codec. 8-bit 4:2:0 pictures take the same integer conversion as everywhere, other
 //! formats go through FFmpeg's scaler.
 
@@ -17,7 +17,7 @@ use super::track::index_of;
 use super::{Decoder, Frame, MAX_SIDE, Sink};
 use crate::error::guarded;
 
-/// A decoder of the system's FFmpeg.
+/// A decoder of the system's `FFmpeg`.
 pub(super) struct FfmpegDecoder {
     decoder: decoder::Video,
 }

@@ -39,6 +39,43 @@ pub async fn load(
     Ok(map_named(network, keys, &mut Replace(tensors)))
 }
 
+/// Replaces both CLIP towers of a network by the weights of a CLIP model in transformers' names; every vision tower gets the
+/// same. The rest of the network, and the rest of the model, are left alone.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_clip(
+    network: Network,
+    keys: KeyMap,
+    source: &mut impl WeightSource,
+    device: &Device,
+) -> Result<Network, WeightError> {
+    let mut expected = Expected::default();
+    visit_named(&network, keys, &mut expected);
+    let mut tensors = HashMap::new();
+    for slot in expected.0 {
+        let Some(name) = clip_key(&slot.key) else { continue };
+        let found = source.index().entry(name)?.shape.clone();
+        if found != slot.shape {
+            let (file, name) = (source.index().file().to_owned(), name.to_owned());
+            return Err(WeightError::Shape { file, name, found, expected: slot.shape });
+        }
+        let bytes = source.read(name).await?;
+        let values = floats(source.index(), name, &bytes)?;
+        finite(source, name, &values)?;
+        let values = slot.layout.transpose(values, &slot.shape);
+        let length = values.len();
+        tensors.insert(slot.id, Tensor::<1>::from_data(TensorData::new(values, [length]), device));
+    }
+    Ok(map_named(network, keys, &mut Replace(tensors)))
+}
+
+/// The name of a tower's parameter in a CLIP model: what follows `vision_model.` or `text_model.`, with it.
+fn clip_key(key: &str) -> Option<&str> {
+    let start = key.find(".vision_model.").or_else(|| key.find(".text_model."))?;
+    Some(&key[start + 1..])
+}
+
 /// A parameter waiting for its tensor; `shape` is the checkpoint's.
 struct Slot {
     id: ParamId,

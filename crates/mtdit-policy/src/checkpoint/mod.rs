@@ -40,14 +40,19 @@ impl CheckpointParts {
         }
     }
 
-    /// Loads the policy.
+    /// Loads the policy, to compute in a precision.
     ///
     /// # Errors
     /// [`PolicyError`] names the file, tensor or field at fault.
-    pub async fn load(&self, source: &mut impl WeightSource, device: &Device) -> Result<Policy, PolicyError> {
+    pub async fn load(
+        &self,
+        source: &mut impl WeightSource,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Policy, PolicyError> {
         let config = PolicyConfig::try_from(&self.config)?;
         let clip = clip::infer(&config, source.index(), self.clip_json.as_deref())?;
-        let network = Network::init(&config, &clip, Precision::F32, device);
+        let network = Network::init(&config, &clip, precision, device);
         let network = load::load(network, keys::KeyMap::new(&config), source, device).await?;
         Policy::new(config, clip, network, &self.statistics, &self.action_statistics, device)
     }

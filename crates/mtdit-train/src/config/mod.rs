@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub use mtdit_policy::Precision;
+
 pub use self::defaults::help;
 pub use self::flags::{ParsedFlags, parse, value_of};
 use crate::schedule::{LearningRate, ScheduleError};
@@ -191,16 +193,6 @@ pub enum VisionInit {
     Pretrained,
     /// Chance.
     Random,
-}
-
-/// The numbers that training computes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// Single precision throughout.
-    F32,
-    /// bfloat16 around the matrix products; weights, norms, softmax and loss in single precision.
-    Bf16,
 }
 
 /// Where random crops are drawn.

@@ -1,0 +1,77 @@
+//! One frame before it is written: everything that can be wrong with it is found here.
+
+use crate::error::DataError;
+use crate::info::{Dtype, Feature};
+use crate::video::{Frame, encode_png};
+
+/// One value of a row.
+pub(super) enum Cell {
+    Numbers(Vec<f64>),
+    Picture(Vec<u8>),
+}
+
+/// What is wrong with a feature.
+pub(super) fn wrong(field: &str, problem: &str) -> DataError {
+    DataError::Record {
+        field: field.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+/// Whether a feature can be written.
+pub(super) fn check_feature(feature: &Feature, all: &[Feature]) -> Result<(), DataError> {
+    let key = &feature.key;
+    if key.is_empty() || key.contains('/') || super::OWN_COLUMNS.contains(&key.as_str()) {
+        return Err(wrong(key, "this name cannot be given to a feature"));
+    }
+    if all.iter().filter(|other| other.key == *key).count() > 1 {
+        return Err(wrong(key, "two features have this name"));
+    }
+    match &feature.dtype {
+        Dtype::Image if feature.shape.len() == 3 => Ok(()),
+        Dtype::Image => Err(wrong(key, "a camera has a height, a width and channels")),
+        dtype if dtype.is_numeric() && feature.shape.len() == 1 && feature.shape[0] > 0 => Ok(()),
+        dtype if dtype.is_numeric() => {
+            Err(wrong(key, "only vectors of at least one value are written"))
+        }
+        dtype => Err(wrong(
+            key,
+            &format!("features of type {} are not written", dtype.name()),
+        )),
+    }
+}
+
+/// The values of a numeric feature in a frame.
+pub(super) fn numbers(feature: &Feature, values: &[(&str, &[f64])]) -> Result<Vec<f64>, DataError> {
+    let found = values.iter().find(|(key, _)| *key == feature.key);
+    let (_, numbers) = found.ok_or_else(|| wrong(&feature.key, "the frame has no value for it"))?;
+    if numbers.len() != feature.width() {
+        let problem = format!(
+            "the frame has {} values, {} are declared",
+            numbers.len(),
+            feature.width()
+        );
+        return Err(wrong(&feature.key, &problem));
+    }
+    if numbers.iter().any(|number| !number.is_finite()) {
+        return Err(wrong(&feature.key, "a value is not finite"));
+    }
+    Ok(numbers.to_vec())
+}
+
+/// The picture of a camera in a frame, as a PNG file.
+pub(super) fn encoded(
+    feature: &Feature,
+    pictures: &[(&str, &Frame)],
+) -> Result<Vec<u8>, DataError> {
+    let found = pictures.iter().find(|(key, _)| *key == feature.key);
+    let (_, frame) = found.ok_or_else(|| wrong(&feature.key, "the frame has no picture for it"))?;
+    if feature.picture_size() != Some((frame.height, frame.width)) {
+        let problem = format!(
+            "the picture has {}x{} pixels, another size is declared",
+            frame.height, frame.width
+        );
+        return Err(wrong(&feature.key, &problem));
+    }
+    encode_png(frame).map_err(|problem| wrong(&feature.key, &problem))
+}

@@ -1,0 +1,171 @@
+//! The command line's types, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Train and run Multi-Task Diffusion Transformer robot policies.
+#[derive(Debug, Parser)]
+#[command(name = "mtdit", version, about, long_about = None, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  mtdit dataset info  datasets/my_robot
+  mtdit train         --dataset.root=datasets/my_robot --output_dir=outputs/my_robot
+  mtdit predict       --checkpoint outputs/my_robot --image top=now.png --state 0.1,0.2,0.3 --task \"pick up the cube\" --out chunk.json
+  mtdit eval          --checkpoint outputs/my_robot --dataset datasets/my_robot --out outputs/my_robot/eval
+  mtdit inspect       outputs/my_robot";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a policy on a LeRobot dataset (LeRobot's flags; `mtdit train --help` lists them)
+    #[command(disable_help_flag = true)]
+    Train {
+        /// LeRobot's flags, as `--name=value`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+        arguments: Vec<String>,
+    },
+    /// Sample an action chunk from a checkpoint for one observation
+    Predict(PredictArguments),
+    /// Measure a checkpoint on held-out episodes of a dataset
+    Eval(EvalArguments),
+    /// Show what is in a checkpoint or a dataset
+    Inspect(InspectArguments),
+    /// Look at, check or rewrite a LeRobot dataset
+    Dataset {
+        #[command(subcommand)]
+        command: DatasetCommand,
+    },
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceName {
+    /// The best that this build and machine have.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU (needs a build with --features cuda).
+    Cuda,
+    /// Vulkan, Metal or DirectX (needs a build with --features wgpu).
+    Wgpu,
+}
+
+/// How to sample.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SamplerArguments {
+    /// Sampler: ddpm, ddim or dpm++ for diffusion; euler, midpoint or rk4 for flow matching [default: the checkpoint's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sampler: Option<String>,
+    /// Denoising or integration steps [default: the checkpoint's]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<usize>,
+    /// Start diffusion at full noise instead of where LeRobot's spacing starts
+    #[arg(long)]
+    pub(crate) trailing: bool,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) device: DeviceName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArguments {
+    /// Checkpoint: a pretrained_model folder, or a training output
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: PathBuf,
+    /// A camera's picture, as NAME=FILE; again for an older history, oldest first
+    #[arg(long = "image", value_name = "CAMERA=FILE")]
+    pub(crate) images: Vec<String>,
+    /// The state, as comma-separated numbers; again for an older history, oldest first
+    #[arg(long = "state", value_name = "NUMBERS", allow_hyphen_values = true)]
+    pub(crate) states: Vec<String>,
+    /// A whole observation instead: tensors images.<camera> u8 [n_obs_steps, H, W, 3] and state f32 [n_obs_steps, state_dim]
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["images", "states"])]
+    pub(crate) observation: Option<PathBuf>,
+    /// The instruction
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) task: String,
+    /// Noise to start from instead of drawn noise: tensor noise f32 [1, horizon, action_dim], and step_noise f32 [steps, 1, horizon, action_dim] for ddpm
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) initial_noise: Option<PathBuf>,
+    /// Chunks to sample; the first is the answer, the others show the spread in the plot
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) samples: u16,
+    /// Write the answer here as JSON [default: print it]
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write a plot of the chunk here [default: beside --out]
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sampling: SamplerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArguments {
+    /// Checkpoint: a pretrained_model folder, or a training output
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: PathBuf,
+    /// The dataset's folder [default: the one the checkpoint was trained on]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dataset: Option<PathBuf>,
+    /// Episodes to measure on, comma-separated [default: those the training held out, else all]
+    #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
+    pub(crate) episodes: Option<Vec<usize>>,
+    /// Moments to predict at, spread evenly over the episodes
+    #[arg(long, default_value_t = 128, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) windows: u32,
+    /// Chunks per moment; their spread is the policy's own diversity
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) samples: u16,
+    /// Moments per forward pass
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) batch_size: u16,
+    /// Folder for report.html and eval.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) sampling: SamplerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A checkpoint, a training output, or a dataset
+    #[arg(value_name = "DIR")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatasetCommand {
+    /// Show episodes, tasks, cameras and ranges
+    Info {
+        /// The dataset's folder
+        #[arg(value_name = "DIR")]
+        path: PathBuf,
+    },
+    /// Read every file and report what is wrong with it
+    Check {
+        /// The dataset's folder
+        #[arg(value_name = "DIR")]
+        path: PathBuf,
+    },
+    /// Rewrite a dataset, or some of its episodes, with its frames as PNG in parquet
+    Export {
+        /// The dataset's folder
+        #[arg(value_name = "DIR")]
+        path: PathBuf,
+        /// The new folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Episodes to take, comma-separated [default: all]
+        #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
+        episodes: Option<Vec<usize>>,
+    },
+}

@@ -1,0 +1,87 @@
+//! Things that have a name on the Hugging Face Hub: found in a local folder, in the Hub's cache, or downloaded.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use hf_hub::api::sync::ApiBuilder;
+use hf_hub::{Cache, Repo};
+
+/// A folder with `model.safetensors` and `config.json` of a CLIP model.
+///
+/// A folder that was given wins; else a local folder of the model's name, the Hub's cache, and at last a download from
+/// `endpoint` (or `HF_ENDPOINT`, or the Hub).
+pub(crate) fn clip_folder(name: &str, given: Option<&Path>, endpoint: Option<&str>) -> Result<PathBuf> {
+    if let Some(folder) = given {
+        if !folder.join("model.safetensors").is_file() {
+            bail!("{} holds no model.safetensors; give the folder of a CLIP model", folder.display());
+        }
+        return Ok(folder.to_owned());
+    }
+    let local = PathBuf::from(name);
+    if local.join("model.safetensors").is_file() {
+        return Ok(local);
+    }
+    let cache = Cache::from_env().repo(Repo::model(name.to_owned()));
+    if let (Some(weights), Some(_)) = (cache.get("model.safetensors"), cache.get("config.json")) {
+        return parent(&weights);
+    }
+    download(name, endpoint).with_context(|| {
+        format!(
+            "the weights of {name} are neither in a local folder nor in the Hub's cache, and could not be downloaded; \
+             give --policy.clip_path=FOLDER, or train from random towers with --policy.vision_encoder_init=random"
+        )
+    })
+}
+
+fn download(name: &str, endpoint: Option<&str>) -> Result<PathBuf> {
+    if env::var("HF_HUB_OFFLINE").is_ok_and(|value| value != "0") {
+        bail!("HF_HUB_OFFLINE is set");
+    }
+    let mut builder = ApiBuilder::from_env().with_progress(true);
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_endpoint(endpoint.to_owned());
+    }
+    let api = builder.build()?;
+    let repo = api.model(name.to_owned());
+    let config = repo.get("config.json").context("config.json")?;
+    repo.get("model.safetensors").context("model.safetensors")?;
+    parent(&config)
+}
+
+fn parent(file: &Path) -> Result<PathBuf> {
+    file.parent().map(Path::to_owned).context("a file in a folder")
+}
+
+/// The folder of a dataset: the one given, else where `LeRobot` keeps the dataset of that name.
+pub(crate) fn dataset_folder(root: Option<&Path>, repo_id: &str) -> Result<PathBuf> {
+    if let Some(root) = root {
+        return Ok(root.to_owned());
+    }
+    let home = env::var_os("HF_LEROBOT_HOME").map(PathBuf::from).or_else(|| {
+        let cache = env::var_os("HF_HOME").map(PathBuf::from);
+        cache.or_else(|| env::home_dir().map(|home| home.join(".cache/huggingface"))).map(|cache| cache.join("lerobot"))
+    });
+    let home = home.context("the home folder is unknown; give --dataset.root=FOLDER")?;
+    let folder = home.join(repo_id);
+    if folder.join("meta/info.json").is_file() {
+        return Ok(folder);
+    }
+    let snapshots = home.join("hub").join(format!("datasets--{}", repo_id.replace('/', "--"))).join("snapshots");
+    let found = std::fs::read_dir(&snapshots).into_iter().flatten().flatten().map(|entry| entry.path());
+    match found.filter(|path| path.join("meta/info.json").is_file()).max() {
+        Some(snapshot) => Ok(snapshot),
+        None => bail!(
+            "the dataset {repo_id} is not on this machine (looked in {} and {}); download it, or give --dataset.root=FOLDER",
+            folder.display(),
+            snapshots.display()
+        ),
+    }
+}
+
+/// Where decoded frames are kept unless a folder is given.
+pub(crate) fn frame_cache_folder() -> PathBuf {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| env::home_dir().map(|home| home.join(".cache")));
+    cache.unwrap_or_else(env::temp_dir).join("mtdit/frames")
+}
