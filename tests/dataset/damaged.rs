@@ -3,11 +3,11 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Int64Array};
 use arrow::datatypes::{Float32Type, Int64Type};
 use mtdit_data::{DataError, Dataset, Severity, Window, check};
-use std::sync::Arc;
 
 use super::odd_forms::rewrite;
 use super::{copy_of, edit, open};
@@ -166,8 +166,8 @@ fn recordings_that_were_not_finalised_say_so() {
 
 #[test]
 fn contradicting_numbers_are_errors() {
-    let with_integers = |column: &'static str, change: fn(i64) -> i64| {
-        let (folder, root) = copy_of("av1");
+    let opened = |column: &str, change: fn(i64) -> i64| {
+        let (_folder, root) = copy_of("av1");
         rewrite(&root.join(DATA), |name, array| {
             let changed: ArrayRef = if name == column {
                 let values = array.as_primitive::<Int64Type>().values().iter();
@@ -179,18 +179,18 @@ fn contradicting_numbers_are_errors() {
             };
             (name.to_owned(), changed)
         });
-        drop((folder, Dataset::open(&root).map(|_| ())));
         Dataset::open(&root)
     };
-    for (column, change) in [
-        ("index", (|value| value.max(1)) as fn(i64) -> i64),
+    let cases: [(&str, fn(i64) -> i64); 5] = [
+        ("index", |value| value.max(1)),
         ("index", |value| value + 1),
         ("index", |value| -value),
         ("episode_index", |value| value.min(1)),
         ("task_index", |value| value + 1),
-    ] {
+    ];
+    for (column, change) in cases {
         assert!(
-            with_integers(column, change).is_err(),
+            opened(column, change).is_err(),
             "a changed `{column}` is noticed"
         );
     }

@@ -12,6 +12,9 @@ use super::{copy_of, open, small};
 
 const CAMERA: &str = "observation.images.top";
 
+/// The numbers of a frame, by feature.
+type Values<'a> = &'a [(&'a str, &'a [f64])];
+
 fn spec() -> DatasetSpec {
     DatasetSpec {
         fps: 20,
@@ -68,6 +71,10 @@ fn record(root: &Path, spec: DatasetSpec, lengths: &[usize], side: (usize, usize
     writer.finalize().expect("a dataset");
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the f32 view of a column of doubles"
+)]
 #[test]
 fn what_is_written_is_read_back() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -190,7 +197,7 @@ fn frames_that_do_not_match_are_refused() {
     let state: (&str, &[f64]) = ("observation.state", &[0.0, 0.0]);
     let action: (&str, &[f64]) = ("action", &[0.0, 0.0]);
     let done: (&str, &[f64]) = ("next.done", &[0.0]);
-    let cases: [(&[(&str, &[f64])], &Frame, &str); 5] = [
+    let cases: [(Values<'_>, &Frame, &str); 5] = [
         (&[state, action], &good, "next.done"),
         (&[state, done, ("action", &[0.0])], &good, "action"),
         (

@@ -118,7 +118,7 @@ impl Trainer {
             keys,
             statistics,
             train_config: train_config_json(config, &saved),
-            extras: extras_json(&options),
+            extras: extras_json(&options, &source),
             total_steps: config.steps,
             keep_last: options.extras.keep_last,
             config: saved,
@@ -368,13 +368,15 @@ fn train_config_json(config: &TrainConfig, saved: &mtdit_policy::checkpoint::LeR
 }
 
 /// `mtdit.json`: our own settings, and where the checkpoint comes from.
-fn extras_json(options: &TrainOptions) -> Value {
+fn extras_json(options: &TrainOptions, source: &SampleSource) -> Value {
+    let names = |key: &str| source.dataset().feature(key).map(|feature| feature.names.clone()).unwrap_or_default();
     json!({
         EXTRAS_KEY: options.extras,
         "provenance": {
             "program": "mtdit",
             "version": env!("CARGO_PKG_VERSION"),
             "dataset": options.config.dataset.repo_id,
+            "names": {"action": names("action"), "observation.state": names("observation.state")},
         },
     })
 }

@@ -9,7 +9,10 @@ use crate::error::DataError;
 /// # Errors
 /// When the fraction is not in `0..1`, or no episode is left to train on. Note that a task with a single episode loses
 /// it for any fraction above zero.
-pub fn split_episodes(episodes: &[&Episode], fraction: f64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+pub fn split_episodes(
+    episodes: &[&Episode],
+    fraction: f64,
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     let tasks = episodes.iter().map(|episode| {
         let task = episode.tasks.first().map_or("", String::as_str);
         (episode.index, task)

@@ -8,7 +8,7 @@ use super::{Statistic, Stats};
 /// Combines the statistics of episodes. Features that only some episodes have are combined over those.
 pub(crate) fn aggregate(episodes: &[Stats]) -> Stats {
     let mut keys: Vec<&str> = Vec::new();
-    for key in episodes.iter().flat_map(Stats::keys) {
+    for key in episodes.iter().flat_map(|stats| stats.keys()) {
         if !keys.contains(&key) {
             keys.push(key);
         }

@@ -129,7 +129,7 @@ impl PictureStore {
         chunks.push_front(Arc::clone(&chunk));
         let mut bytes = 0;
         let mut kept = 0;
-        for chunk in chunks.iter() {
+        for chunk in &*chunks {
             bytes += chunk.bytes();
             if bytes > CACHED_BYTES && kept > 0 {
                 break;

@@ -41,6 +41,14 @@ impl ParquetWriter {
             fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
         }
         let file = File::create(path).map_err(DataError::io("create", path))?;
+        // pyarrow looks into the embedded arrow schema, others into the footer.
+        let schema = match &metadata {
+            Some((key, value)) => {
+                let schema = Schema::clone(&schema);
+                Arc::new(schema.with_metadata([(*key, value.as_str())]))
+            }
+            None => schema,
+        };
         let entry = metadata.map(|(key, value)| vec![KeyValue::new(key.to_owned(), value)]);
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)

@@ -61,8 +61,8 @@ struct Buffer {
     values: Vec<Vec<f64>>,
     /// Per feature: the PNG files of cameras.
     pictures: Vec<Vec<Vec<u8>>>,
-    /// Per frame.
-    task_indices: Vec<usize>,
+    /// Per frame: the instruction.
+    tasks: Vec<String>,
 }
 
 /// The data file that is being written.
@@ -83,6 +83,8 @@ pub struct DatasetWriter {
     episodes: Vec<EpisodeRow>,
     buffer: Buffer,
     open: Option<OpenFile>,
+    /// A data file could not be written, so what it held is lost.
+    broken: bool,
 }
 
 impl DatasetWriter {
@@ -125,6 +127,7 @@ impl DatasetWriter {
             episodes: Vec::new(),
             buffer: Buffer::default(),
             open: None,
+            broken: false,
         })
     }
 
@@ -146,14 +149,11 @@ impl DatasetWriter {
                 Cell::Numbers(numbers(feature, values)?)
             });
         }
-        let keys = values
-            .iter()
-            .map(|(key, _)| *key)
-            .chain(pictures.iter().map(|(key, _)| *key));
-        for key in keys {
-            if self.spec.features.iter().all(|feature| feature.key != key) {
-                return Err(wrong(key, "the dataset has no such feature"));
-            }
+        for (key, _) in values {
+            self.check_known(key)?;
+        }
+        for (key, _) in pictures {
+            self.check_known(key)?;
         }
         self.buffer.values.resize(row.len(), Vec::new());
         self.buffer.pictures.resize(row.len(), Vec::new());
@@ -163,14 +163,16 @@ impl DatasetWriter {
                 Cell::Picture(picture) => self.buffer.pictures[column].push(picture),
             }
         }
-        let known = self.tasks.iter().position(|text| text == task);
-        let task_index = known.unwrap_or_else(|| {
-            self.tasks.push(task.to_owned());
-            self.tasks.len() - 1
-        });
-        self.buffer.task_indices.push(task_index);
+        self.buffer.tasks.push(task.to_owned());
         self.buffer.n_frames += 1;
         Ok(())
+    }
+
+    fn check_known(&self, key: &str) -> Result<(), DataError> {
+        if self.spec.features.iter().any(|feature| feature.key == key) {
+            return Ok(());
+        }
+        Err(wrong(key, "the dataset has no such feature"))
     }
 
     /// Frames of the episode so far.
@@ -188,6 +190,7 @@ impl DatasetWriter {
     /// # Errors
     /// When it has no frames or the disk refuses.
     pub fn save_episode(&mut self) -> Result<(), DataError> {
+        self.check_intact()?;
         let buffer = std::mem::take(&mut self.buffer);
         if buffer.n_frames == 0 {
             return Err(wrong("episode", "it has no frames; call add_frame first"));
@@ -195,9 +198,14 @@ impl DatasetWriter {
         let from = self.episodes.last().map_or(0, |episode| episode.to);
         let index = self.episodes.len();
         let mut tasks: Vec<String> = Vec::new();
-        for task in &buffer.task_indices {
-            if !tasks.contains(&self.tasks[*task]) {
-                tasks.push(self.tasks[*task].clone());
+        for task in &buffer.tasks {
+            if !tasks.contains(task) {
+                tasks.push(task.clone());
+            }
+        }
+        for task in &tasks {
+            if !self.tasks.contains(task) {
+                self.tasks.push(task.clone());
             }
         }
         let columns = self.columns(buffer, index, from);
@@ -205,7 +213,10 @@ impl DatasetWriter {
         let n_frames = columns.n_frames;
         let batch = record_batch(&self.features, columns)?;
         let mut open = self.file_for(n_frames)?;
-        open.writer.write_group(&batch)?;
+        if let Err(error) = open.writer.write_group(&batch) {
+            self.broken = true;
+            return Err(error);
+        }
         open.n_frames += n_frames;
         self.episodes.push(EpisodeRow {
             index,
@@ -225,6 +236,7 @@ impl DatasetWriter {
     /// # Errors
     /// When no episode was saved, frames wait for [`Self::save_episode`], or the disk refuses.
     pub fn finalize(mut self) -> Result<(), DataError> {
+        self.check_intact()?;
         if self.buffer.n_frames > 0 {
             return Err(wrong(
                 "episode",
@@ -249,6 +261,16 @@ impl DatasetWriter {
         )
     }
 
+    fn check_intact(&self) -> Result<(), DataError> {
+        if self.broken {
+            return Err(wrong(
+                "episode",
+                "an earlier episode could not be written; record again",
+            ));
+        }
+        Ok(())
+    }
+
     /// All columns of an episode, those of the writer included.
     fn columns(&self, mut buffer: Buffer, episode: usize, from: usize) -> Columns {
         let n_frames = buffer.n_frames;
@@ -266,13 +288,12 @@ impl DatasetWriter {
         buffer
             .values
             .push(offsets.map(|offset| (from + offset) as f64).collect());
-        buffer.values.push(
-            buffer
-                .task_indices
-                .iter()
-                .map(|task| *task as f64)
-                .collect(),
-        );
+        let index_of = |task: &String| self.tasks.iter().position(|known| known == task);
+        let tasks = buffer
+            .tasks
+            .iter()
+            .map(|task| index_of(task).unwrap_or(0) as f64);
+        buffer.values.push(tasks.collect());
         buffer.pictures.resize(self.features.len(), Vec::new());
         Columns {
             n_frames,
@@ -283,24 +304,19 @@ impl DatasetWriter {
 
     /// The open data file, or the next one when the episode would make it too large.
     fn file_for(&mut self, n_frames: usize) -> Result<OpenFile, DataError> {
-        let (chunk, file) = match self.open.take() {
-            None => (0, 0),
-            Some(open) => {
-                let megabytes = open.writer.bytes() as f64 / BYTES_PER_MB;
-                let per_frame = megabytes / open.n_frames.max(1) as f64;
-                if megabytes + per_frame * (n_frames as f64)
-                    < f64::from(self.spec.data_files_size_in_mb)
-                {
-                    return Ok(open);
-                }
-                open.writer.finish()?;
-                let last = open.file + 1 == CHUNKS_SIZE;
-                if last {
-                    (open.chunk + 1, 0)
-                } else {
-                    (open.chunk, open.file + 1)
-                }
+        if let Some(open) = self.open.take() {
+            let megabytes = open.writer.bytes() as f64 / BYTES_PER_MB;
+            let per_frame = megabytes / open.n_frames.max(1) as f64;
+            let expected = megabytes + per_frame * (n_frames as f64);
+            if expected < f64::from(self.spec.data_files_size_in_mb) {
+                return Ok(open);
             }
+            open.writer.finish()?;
+        }
+        let (chunk, file) = match self.episodes.last() {
+            None => (0, 0),
+            Some(last) if last.file + 1 == CHUNKS_SIZE => (last.chunk + 1, 0),
+            Some(last) => (last.chunk, last.file + 1),
         };
         let fields = Fields {
             chunk_index: chunk,

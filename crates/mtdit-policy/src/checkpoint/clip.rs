@@ -16,7 +16,7 @@ const PRESETS: [Preset; 5] = [
     ("openai/clip-vit-large-patch14", [1024, 4096, 24, 16], [224, 14], [768, 3072, 12, 12]),
     ("openai/clip-vit-large-patch14-336", [1024, 4096, 24, 16], [336, 14], [768, 3072, 12, 12]),
     // Ours, for training from scratch on a small machine.
-    ("mtdit/clip-vit-tiny-patch16", [192, 768, 4, 3], [112, 16], [64, 256, 2, 2]),
+    ("mtdit/clip-vit-tiny-patch16", [128, 512, 3, 2], [112, 16], [64, 256, 2, 1]),
 ];
 
 /// The shapes of a CLIP model known by name.
