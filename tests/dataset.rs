@@ -8,10 +8,7 @@ mod recording;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use mtdit_data::{
-    DataError, Dataset, Episode, EpisodeSampler, Frame, Sample, Severity, Window, check,
-    split_episodes,
-};
+use mtdit_data::{DataError, Dataset, Episode, EpisodeSampler, Frame, Sample, Severity, Window, check, split_episodes};
 use mtdit_tests::golden_dir;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -63,12 +60,7 @@ fn copy_folder(from: &Path, to: &Path) {
 fn edit(path: &Path, change: impl Fn(&str) -> String) {
     let text = fs::read_to_string(path).expect("a text");
     let changed = change(&text);
-    assert_ne!(
-        changed,
-        text,
-        "{}: the edit changes something",
-        path.display()
-    );
+    assert_ne!(changed, text, "{}: the edit changes something", path.display());
     fs::write(path, changed).expect("a changed text");
 }
 
@@ -89,20 +81,11 @@ fn assert_equals_lerobot(root: &Path, items: &Path) {
         let mut compared = 0;
         for (name, tensor) in expected.tensors() {
             if let Some(key) = name.strip_prefix(&prefix) {
-                compare(
-                    &sample,
-                    key,
-                    &tensor,
-                    &format!("{}: {name}", root.display()),
-                );
+                compare(&sample, key, &tensor, &format!("{}: {name}", root.display()));
                 compared += 1;
             }
         }
-        assert!(
-            compared > 8,
-            "{}, anchor {anchor}: only {compared} columns",
-            root.display()
-        );
+        assert!(compared > 8, "{}, anchor {anchor}: only {compared} columns", root.display());
     }
 }
 
@@ -149,11 +132,7 @@ fn assert_pixels(frames: &[Frame], expected: &TensorView<'_>, what: &str) {
             }
         }
     }
-    assert_eq!(
-        (different, largest),
-        (0, 0),
-        "{what}: different values, largest difference"
-    );
+    assert_eq!((different, largest), (0, 0), "{what}: different values, largest difference");
 }
 
 fn integers(tensor: &TensorView<'_>) -> Vec<i64> {
@@ -168,10 +147,7 @@ fn truths(tensor: &TensorView<'_>) -> Vec<bool> {
 /// Floats, or truth values as floats.
 fn floats(tensor: &TensorView<'_>) -> Vec<f32> {
     if tensor.dtype() == safetensors::Dtype::BOOL {
-        return truths(tensor)
-            .into_iter()
-            .map(|truth| f32::from(u8::from(truth)))
-            .collect();
+        return truths(tensor).into_iter().map(|truth| f32::from(u8::from(truth))).collect();
     }
     let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
     tensor.data().chunks_exact(4).map(number).collect()
@@ -212,24 +188,13 @@ fn hevc_equals_lerobot() {
 #[test]
 fn hevc_names_the_feature_that_decodes_it() {
     let dataset = open(&small("hevc"));
-    let error = dataset
-        .frame("observation.images.top", 0)
-        .expect_err("no decoder in this build");
-    assert!(
-        matches!(error, DataError::UnsupportedVideo { .. }),
-        "{error:?}"
-    );
+    let error = dataset.frame("observation.images.top", 0).expect_err("no decoder in this build");
+    assert!(matches!(error, DataError::UnsupportedVideo { .. }), "{error:?}");
     let sentence = error.to_string();
-    for part in [
-        "HEVC (hev1)",
-        "build mtdit with --features ffmpeg",
-        "file-000.mp4",
-    ] {
+    for part in ["HEVC (hev1)", "build mtdit with --features ffmpeg", "file-000.mp4"] {
         assert!(sentence.contains(part), "`{part}` in: {sentence}");
     }
-    let values = dataset
-        .values("observation.state", 3)
-        .expect("numbers need no decoder");
+    let values = dataset.values("observation.state", 3).expect("numbers need no decoder");
     assert_eq!(values.len(), 4, "the state has four values");
 }
 
@@ -243,17 +208,11 @@ fn frames_are_the_same_in_any_order() {
         };
         let forward: Vec<Frame> = (0..dataset.n_frames()).map(frame).collect();
         for index in (0..dataset.n_frames()).rev() {
-            assert!(
-                frame(index) == forward[index],
-                "{name}: frame {index}, backwards"
-            );
+            assert!(frame(index) == forward[index], "{name}: frame {index}, backwards");
         }
         for step in [7, 5] {
             for index in (0..dataset.n_frames()).map(|index| index * step % dataset.n_frames()) {
-                assert!(
-                    frame(index) == forward[index],
-                    "{name}: frame {index}, jumping"
-                );
+                assert!(frame(index) == forward[index], "{name}: frame {index}, jumping");
             }
         }
     }
@@ -262,9 +221,8 @@ fn frames_are_the_same_in_any_order() {
 #[test]
 fn several_threads_read_one_dataset() {
     let dataset = open(&small("av1"));
-    let alone: Vec<Sample> = (0..dataset.n_frames())
-        .map(|index| dataset.sample(index, &Window::new(2, 4)).expect("a sample"))
-        .collect();
+    let alone: Vec<Sample> =
+        (0..dataset.n_frames()).map(|index| dataset.sample(index, &Window::new(2, 4)).expect("a sample")).collect();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (dataset, alone) = (&dataset, &alone);
@@ -284,9 +242,7 @@ fn the_order_of_training_is_that_of_lerobot() {
     let dataset = open(&small("av1"));
     let episodes: Vec<_> = dataset.episodes().iter().map(Episode::range).collect();
     let sampler = EpisodeSampler::new(&episodes, 3, true, 1000).expect("24 anchors");
-    let expected = [
-        0, 27, 10, 29, 23, 1, 25, 13, 16, 12, 22, 26, 2, 17, 28, 21, 5, 3, 14, 24, 15, 6, 11, 4,
-    ];
+    let expected = [0, 27, 10, 29, 23, 1, 25, 13, 16, 12, 22, 26, 2, 17, 28, 21, 5, 3, 14, 24, 15, 6, 11, 4];
     assert_eq!(sampler.epoch(0), expected, "contract, appendix A");
 }
 
@@ -296,61 +252,28 @@ fn episodes_are_held_out_per_task() {
     let all: Vec<&Episode> = dataset.episodes().iter().collect();
     let (train, evaluate) = split_episodes(&all, 0.3).expect("a split");
     let expected = (vec![0, 1, 2, 3], vec![4, 5]);
-    assert_eq!(
-        (train, evaluate),
-        expected,
-        "the last third of each of two tasks"
-    );
+    assert_eq!((train, evaluate), expected, "the last third of each of two tasks");
     assert!(split_episodes(&all, 1.0).is_err(), "nothing to train on");
 }
 
 #[test]
 fn what_does_not_exist_is_named() {
     let dataset = open(&small("av1"));
-    let unknown = dataset
-        .values("observation.effort", 0)
-        .expect_err("no such column");
-    assert!(
-        unknown.to_string().contains("observation.state"),
-        "it lists what there is: {unknown}"
-    );
-    let camera = dataset
-        .frame("observation.images.left", 0)
-        .expect_err("no such camera");
-    assert!(
-        camera.to_string().contains("observation.images.wrist"),
-        "it lists the cameras: {camera}"
-    );
+    let unknown = dataset.values("observation.effort", 0).expect_err("no such column");
+    assert!(unknown.to_string().contains("observation.state"), "it lists what there is: {unknown}");
+    let camera = dataset.frame("observation.images.left", 0).expect_err("no such camera");
+    assert!(camera.to_string().contains("observation.images.wrist"), "it lists the cameras: {camera}");
     let frame = dataset.values("action", 33).expect_err("no such frame");
-    assert!(
-        matches!(
-            frame,
-            DataError::FrameOutOfRange {
-                index: 33,
-                n_frames: 33
-            }
-        ),
-        "{frame:?}"
-    );
-    assert!(
-        dataset.integers("action", 0).is_err(),
-        "floats are no integers"
-    );
-    assert_eq!(
-        dataset.integers("next.done", 32).expect("a truth value"),
-        [1],
-        "the last frame is the end"
-    );
+    assert!(matches!(frame, DataError::FrameOutOfRange { index: 33, n_frames: 33 }), "{frame:?}");
+    assert!(dataset.integers("action", 0).is_err(), "floats are no integers");
+    assert_eq!(dataset.integers("next.done", 32).expect("a truth value"), [1], "the last frame is the end");
 }
 
 #[test]
 fn good_datasets_pass_the_check() {
     for name in ["av1", "av1_many_files", "h264", "png_in_parquet"] {
         let findings = check(&open(&small(name)), &|_, _| {});
-        let bad: Vec<_> = findings
-            .iter()
-            .filter(|finding| finding.severity > Severity::Note)
-            .collect();
+        let bad: Vec<_> = findings.iter().filter(|finding| finding.severity > Severity::Note).collect();
         assert!(bad.is_empty(), "{name}: {bad:?}");
     }
 }
@@ -359,33 +282,15 @@ fn good_datasets_pass_the_check() {
 fn a_real_robot_is_read() {
     let Some(root) = large("real_g1") else { return };
     let dataset = open(&root);
-    assert_eq!(
-        (dataset.n_frames(), dataset.episodes().len()),
-        (765, 3),
-        "frames and episodes"
-    );
+    assert_eq!((dataset.n_frames(), dataset.episodes().len()), (765, 3), "frames and episodes");
     let names = &dataset.feature("action").expect("actions").names;
     assert_eq!(names.len(), 26, "nested names are flattened");
-    assert!(
-        dataset.stats().get("action", "q01").is_none(),
-        "it has no quantiles"
-    );
-    let sample = dataset
-        .sample(221, &Window::new(2, 16))
-        .expect("the start of the second episode");
-    assert_eq!(
-        sample.task, "Pick up the yellow bottle on the table.",
-        "the instruction"
-    );
-    assert_eq!(
-        sample.cameras[0].is_pad,
-        [true, false],
-        "nothing is seen of the episode before"
-    );
+    assert!(dataset.stats().get("action", "q01").is_none(), "it has no quantiles");
+    let sample = dataset.sample(221, &Window::new(2, 16)).expect("the start of the second episode");
+    assert_eq!(sample.task, "Pick up the yellow bottle on the table.", "the instruction");
+    assert_eq!(sample.cameras[0].is_pad, [true, false], "nothing is seen of the episode before");
     for index in [0, 220, 221, 497, 498, 764] {
-        let frame = dataset
-            .frame("observation.images.cam_high", index)
-            .expect("a frame");
+        let frame = dataset.frame("observation.images.cam_high", index).expect("a frame");
         assert_eq!((frame.height, frame.width), (480, 640), "frame {index}");
     }
 }
@@ -396,26 +301,12 @@ fn the_metaworld_recording_is_read() {
         return;
     };
     let dataset = open(&root);
-    assert_eq!(
-        (dataset.n_frames(), dataset.tasks().len()),
-        (11_616, 5),
-        "frames and tasks"
-    );
-    assert_eq!(
-        dataset.cameras(),
-        ["observation.images.front", "observation.images.wrist"],
-        "cameras in order"
-    );
+    assert_eq!((dataset.n_frames(), dataset.tasks().len()), (11_616, 5), "frames and tasks");
+    assert_eq!(dataset.cameras(), ["observation.images.front", "observation.images.wrist"], "cameras in order");
     let last = dataset.episodes().last().expect("150 episodes");
     for index in [0, 74, 75, last.from, last.to - 1] {
-        let sample = dataset
-            .sample(index, &Window::new(2, 32))
-            .expect("a sample");
-        assert_eq!(
-            (sample.state().len(), sample.action().len()),
-            (8, 128),
-            "anchor {index}"
-        );
+        let sample = dataset.sample(index, &Window::new(2, 32)).expect("a sample");
+        assert_eq!((sample.state().len(), sample.action().len()), (8, 128), "anchor {index}");
         assert_eq!(sample.cameras.len(), 2, "anchor {index}");
     }
 }

@@ -68,8 +68,11 @@ pub fn cases() -> Vec<Case> {
 
 impl Case {
     fn open(folder: &Path) -> Self {
-        let read = |name: &str| fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()));
-        let mut parts = CheckpointFolder::find(&folder.join("checkpoint")).expect("a checkpoint").parts().expect("its files");
+        let read = |name: &str| {
+            fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()))
+        };
+        let mut parts =
+            CheckpointFolder::find(&folder.join("checkpoint")).expect("a checkpoint").parts().expect("its files");
         if parts.statistics.is_empty() {
             // Cases without processor files hold inputs that are normalised already.
             for kind in ["VISUAL", "STATE", "ACTION"] {

@@ -93,7 +93,11 @@ fn schedule_equals_diffusers(device: &Device) {
         let expected = case.floats("schedule.alphas_cumprod");
         assert_close(&case.name, schedule.alphas_cumprod(), &expected, 1e-6);
         for (i, (found, expected)) in schedule.alphas_cumprod().iter().zip(&expected).enumerate() {
-            assert!((found / expected - 1.0).abs() < 1e-5, "{}: alphas_cumprod[{i}] is {found} instead of {expected}", case.name);
+            assert!(
+                (found / expected - 1.0).abs() < 1e-5,
+                "{}: alphas_cumprod[{i}] is {found} instead of {expected}",
+                case.name
+            );
         }
         let settings = SamplerSettings::from_config(&case.config.objective);
         let evaluations = settings.evaluations(&case.config.objective);
@@ -109,7 +113,8 @@ fn samples_equal_lerobot(device: &Device) {
             let shape = case.shape("sample.step_noise");
             let all = case.floats("sample.step_noise");
             let noise = all.chunks(shape[1] * shape[2] * shape[3]);
-            let noise = noise.map(|step| Tensor::from_data(TensorData::new(step.to_vec(), [shape[1], shape[2], shape[3]]), device));
+            let noise = noise
+                .map(|step| Tensor::from_data(TensorData::new(step.to_vec(), [shape[1], shape[2], shape[3]]), device));
             noise.collect()
         } else {
             Vec::new()

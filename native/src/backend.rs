@@ -65,7 +65,9 @@ fn cuda() -> Result<Chosen> {
 fn wgpu() -> Result<Chosen> {
     match Device::wgpu_options().init() {
         Ok(device) => Ok(Chosen { device, torch_name: "cpu", name: "wgpu" }),
-        Err(error) => bail!("no graphics device can be used ({error}); choose --device cpu, or install a Vulkan driver"),
+        Err(error) => {
+            bail!("no graphics device can be used ({error}); choose --device cpu, or install a Vulkan driver")
+        }
     }
 }
 

@@ -77,11 +77,7 @@ pub(crate) fn png(frame: &Frame) -> Result<Vec<u8>> {
 }
 
 /// The page: facts about the run, the ranges of all values, and every sample with its frames.
-pub(crate) fn dry_run_page(
-    facts: &[(String, String)],
-    ranges: &[ValueRange],
-    rows: &[SheetRow],
-) -> Result<String> {
+pub(crate) fn dry_run_page(facts: &[(String, String)], ranges: &[ValueRange], rows: &[SheetRow]) -> Result<String> {
     let mut body = String::from("<h1>Dry run: what the policy sees</h1>\n");
     body += &fact_list(facts);
     body += "<h2>Values, as the network gets them</h2>\n";
@@ -122,12 +118,8 @@ fn verdict(range: &ValueRange) -> &'static str {
 
 fn pixels(frame: &Frame) -> Result<RgbImage> {
     let (width, height) = (frame.width, frame.height);
-    RgbImage::from_raw(width, height, frame.pixels.clone()).with_context(|| {
-        format!(
-            "a frame of {width} x {height} has {} bytes",
-            frame.pixels.len()
-        )
-    })
+    RgbImage::from_raw(width, height, frame.pixels.clone())
+        .with_context(|| format!("a frame of {width} x {height} has {} bytes", frame.pixels.len()))
 }
 
 fn encoded(picture: &RgbImage) -> Result<Vec<u8>> {
@@ -143,32 +135,17 @@ mod tests {
     fn rows() -> Vec<SheetRow> {
         let frame = |width: u32, height: u32, shade: u8| {
             let bytes = usize::try_from(width * height * 3).expect("a small frame");
-            (
-                "top".to_owned(),
-                Frame {
-                    width,
-                    height,
-                    pixels: vec![shade; bytes],
-                },
-            )
+            ("top".to_owned(), Frame { width, height, pixels: vec![shade; bytes] })
         };
-        let wide = SheetRow {
-            label: "episode 0".to_owned(),
-            frames: vec![frame(6, 4, 200), frame(6, 4, 100)],
-        };
-        let tall = SheetRow {
-            label: "fold <it>".to_owned(),
-            frames: vec![frame(3, 8, 50)],
-        };
+        let wide = SheetRow { label: "episode 0".to_owned(), frames: vec![frame(6, 4, 200), frame(6, 4, 100)] };
+        let tall = SheetRow { label: "fold <it>".to_owned(), frames: vec![frame(3, 8, 50)] };
         vec![wide, tall]
     }
 
     #[test]
     fn every_frame_has_its_place() {
         let bytes = sheet_png(&rows()).expect("the frames fit");
-        let sheet = image::load_from_memory(&bytes)
-            .expect("it is a PNG")
-            .to_rgb8();
+        let sheet = image::load_from_memory(&bytes).expect("it is a PNG").to_rgb8();
         assert_eq!(sheet.dimensions(), (3 * GAP + 12, 3 * GAP + 12));
         assert_eq!(sheet.get_pixel(GAP, GAP), &Rgb([200; 3]));
         assert_eq!(sheet.get_pixel(2 * GAP + 6, GAP), &Rgb([100; 3]));
@@ -190,31 +167,17 @@ mod tests {
             max,
             mean: 0.0,
         };
-        let ranges = [
-            range("action", -1.0, 1.0),
-            range("gripper", 0.5, 0.5),
-            range("state", -90.0, 1.0),
-        ];
+        let ranges = [range("action", -1.0, 1.0), range("gripper", 0.5, 0.5), range("state", -90.0, 1.0)];
         let facts = [("dataset".to_owned(), "local/kitchen".to_owned())];
         let page = dry_run_page(&facts, &ranges, &rows()).expect("the page is written");
-        for part in [
-            "local/kitchen",
-            "constant",
-            "very large",
-            "fold &lt;it&gt;",
-            "data:image/png",
-        ] {
+        for part in ["local/kitchen", "constant", "very large", "fold &lt;it&gt;", "data:image/png"] {
             assert!(page.contains(part), "`{part}` is missing");
         }
     }
 
     #[test]
     fn a_frame_with_too_few_bytes_is_refused() {
-        let frame = Frame {
-            width: 4,
-            height: 4,
-            pixels: vec![0; 10],
-        };
+        let frame = Frame { width: 4, height: 4, pixels: vec![0; 10] };
         let error = png(&frame).expect_err("it is too short").to_string();
         assert!(error.contains("4 x 4"), "{error}");
     }

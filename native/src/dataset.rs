@@ -23,7 +23,12 @@ pub(crate) fn info(path: &Path) -> Result<ExitCode> {
     let dataset = Dataset::open(path)?;
     let facts = dataset.info();
     println!("{}", path.display());
-    println!("LeRobotDataset {}, {} Hz, robot {}", facts.codebase_version, facts.fps, facts.robot_type.as_deref().unwrap_or("unknown"));
+    println!(
+        "LeRobotDataset {}, {} Hz, robot {}",
+        facts.codebase_version,
+        facts.fps,
+        facts.robot_type.as_deref().unwrap_or("unknown")
+    );
     println!("{} episodes, {} frames, {} tasks", dataset.episodes().len(), dataset.n_frames(), dataset.tasks().len());
     println!("\ntasks");
     for (index, task) in dataset.tasks().iter() {
@@ -32,7 +37,13 @@ pub(crate) fn info(path: &Path) -> Result<ExitCode> {
     }
     println!("\nfeatures");
     for feature in &facts.features {
-        println!("  {:<32} {:<9} {:<16} {}", feature.key, feature.dtype.name(), format!("{:?}", feature.shape), range(&dataset, feature));
+        println!(
+            "  {:<32} {:<9} {:<16} {}",
+            feature.key,
+            feature.dtype.name(),
+            format!("{:?}", feature.shape),
+            range(&dataset, feature)
+        );
     }
     for warning in dataset.warnings() {
         println!("\nnote: {warning}");
@@ -43,7 +54,9 @@ pub(crate) fn info(path: &Path) -> Result<ExitCode> {
 /// The values a vector takes.
 fn range(dataset: &Dataset, feature: &Feature) -> String {
     let stats = dataset.stats();
-    let (Some(low), Some(high)) = (stats.get(&feature.key, "min"), stats.get(&feature.key, "max")) else { return String::new() };
+    let (Some(low), Some(high)) = (stats.get(&feature.key, "min"), stats.get(&feature.key, "max")) else {
+        return String::new();
+    };
     if feature.is_camera() || low.values.len() > 8 {
         return String::new();
     }
@@ -98,8 +111,11 @@ fn export(path: &Path, out: &Path, episodes: Option<&[usize]>) -> Result<ExitCod
         features,
         data_files_size_in_mb: 100,
     };
-    let chosen: Vec<_> =
-        dataset.episodes().iter().filter(|episode| episodes.is_none_or(|wanted| wanted.contains(&episode.index))).collect();
+    let chosen: Vec<_> = dataset
+        .episodes()
+        .iter()
+        .filter(|episode| episodes.is_none_or(|wanted| wanted.contains(&episode.index)))
+        .collect();
     if chosen.is_empty() {
         bail!("none of the episodes {episodes:?} is in the dataset, which has {}", dataset.episodes().len());
     }

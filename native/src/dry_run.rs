@@ -32,7 +32,10 @@ pub(crate) fn write(trainer: &Trainer, folder: &Path) -> Result<String> {
         said = format!("{said}\ncontact sheet:       {}", sheet.display());
     }
     for range in &ranges {
-        said = format!("{said}\n{:<28} {:<14} min {:>12.5}  max {:>12.5}  mean {:>12.5}", range.name, range.shape, range.min, range.max, range.mean);
+        said = format!(
+            "{said}\n{:<28} {:<14} min {:>12.5}  max {:>12.5}  mean {:>12.5}",
+            range.name, range.shape, range.min, range.max, range.mean
+        );
     }
     Ok(said)
 }
@@ -92,7 +95,13 @@ fn ranges(trainer: &Trainer, batch: &HostBatch) -> Vec<ValueRange> {
     add("  normalised", action_shape, &normalized.into_data().try_to_vec::<f32>().unwrap_or_default());
     add("action_is_pad", format!("[{samples}, {}]", config.horizon), &batch.action_is_pad);
     if !batch.pixels.is_empty() {
-        let shape = format!("[{samples}, {}, {}, 3, {}, {}]", config.n_obs_steps, config.cameras.len(), batch.size[0], batch.size[1]);
+        let shape = format!(
+            "[{samples}, {}, {}, 3, {}, {}]",
+            config.n_obs_steps,
+            config.cameras.len(),
+            batch.size[0],
+            batch.size[1]
+        );
         add("pictures", shape, &batch.pixels);
     }
     ranges

@@ -19,11 +19,11 @@ use serde_json::Value;
 use crate::backend::choose;
 use crate::cli::EvalArguments;
 use crate::contact_sheet::{Frame, png};
+use crate::hub;
 use crate::observation::drawn_noise;
 use crate::predict::{Timings, action_names, load, sampler, timed, write};
 use crate::progress::Progress;
 use crate::report::{Baseline, EvalReport, Example, Latency, eval_report};
-use crate::hub;
 
 /// Moments shown with pictures.
 const EXAMPLES: usize = 6;
@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<ExitCode> {
     let root = dataset_root(arguments, &trained)?;
     let dataset = Dataset::open(&root)?;
     let episodes = episodes(arguments, &dataset, &trained)?;
-    let ranges: Vec<_> = dataset.episodes().iter().filter(|episode| episodes.contains(&episode.index)).map(Episode::range).collect();
+    let ranges: Vec<_> =
+        dataset.episodes().iter().filter(|episode| episodes.contains(&episode.index)).map(Episode::range).collect();
     let anchors = anchors(&ranges, policy.config().n_obs_steps, arguments.windows as usize);
     let source = source(dataset, &policy, arguments.sampling.seed)?;
     let batcher = Batcher::new(policy.clone(), source.tasks())?;
@@ -89,7 +90,10 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<ExitCode> {
     write(&arguments.out.join("eval.json"), &serde_json::to_string_pretty(&report)?)?;
     println!("mean absolute error  {:.5}   always the mean action  {:.5}", errors.mae(), baseline.mae());
     println!("mean squared error   {:.5}   always the mean action  {:.5}", errors.mse(), baseline.mse());
-    println!("latency per chunk    p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms", report.latency.p50, report.latency.p95, report.latency.p99);
+    println!(
+        "latency per chunk    p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms",
+        report.latency.p50, report.latency.p95, report.latency.p99
+    );
     println!("report               {}", page.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -123,12 +127,17 @@ fn episodes(arguments: &EvalArguments, dataset: &Dataset, trained: &Value) -> Re
         return Ok(wanted.clone());
     }
     let subset: Option<Vec<usize>> = serde_json::from_value(trained["dataset"]["episodes"].clone()).unwrap_or(None);
-    let chosen: Vec<&Episode> =
-        dataset.episodes().iter().filter(|episode| subset.as_ref().is_none_or(|subset| subset.contains(&episode.index))).collect();
+    let chosen: Vec<&Episode> = dataset
+        .episodes()
+        .iter()
+        .filter(|episode| subset.as_ref().is_none_or(|subset| subset.contains(&episode.index)))
+        .collect();
     let fraction = trained["dataset"]["eval_split"].as_f64().unwrap_or(0.0);
     let (_, held_out) = split_episodes(&chosen, fraction)?;
     if held_out.is_empty() {
-        eprintln!("note: the training held no episode out, so these numbers include what it was trained on; name others with --episodes");
+        eprintln!(
+            "note: the training held no episode out, so these numbers include what it was trained on; name others with --episodes"
+        );
         return Ok(chosen.iter().map(|episode| episode.index).collect());
     }
     Ok(held_out)
@@ -137,7 +146,8 @@ fn episodes(arguments: &EvalArguments, dataset: &Dataset, trained: &Value) -> Re
 /// `count` frames, evenly over all episodes.
 fn anchors(episodes: &[mtdit_data::EpisodeRange], n_obs_steps: usize, count: usize) -> Vec<usize> {
     let first = n_obs_steps.saturating_sub(1);
-    let all: Vec<usize> = episodes.iter().flat_map(|episode| (episode.from + first).min(episode.to - 1)..episode.to).collect();
+    let all: Vec<usize> =
+        episodes.iter().flat_map(|episode| (episode.from + first).min(episode.to - 1)..episode.to).collect();
     let count = count.min(all.len());
     (0..count).map(|i| all[i * all.len() / count.max(1)]).collect()
 }
@@ -240,12 +250,24 @@ fn latencies(
     });
     #[expect(clippy::cast_precision_loss, reason = "a handful of timings")]
     let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
-    let latency = Latency { p50: percentile(&all, 0.5), p95: percentile(&all, 0.95), p99: percentile(&all, 0.99), mean, n: all.len(), all: all.clone() };
+    let latency = Latency {
+        p50: percentile(&all, 0.5),
+        p95: percentile(&all, 0.95),
+        p99: percentile(&all, 0.99),
+        mean,
+        n: all.len(),
+        all: all.clone(),
+    };
     Ok((latency, stages.collect()))
 }
 
 /// The nearest-rank percentile of sorted values.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful of timings")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a handful of timings"
+)]
 fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)

@@ -96,23 +96,42 @@ fn picture(config: &PolicyConfig, vision_width: usize, counts: &Counts) -> Strin
         config.cameras.iter().map(|camera| format!("{} {}x{}", camera.name(), camera.height, camera.width)).collect();
     let cameras = if cameras.is_empty() { "no camera".to_owned() } else { cameras.join(", ") };
     let size = config.cameras.first().map(|camera| config.image.output([camera.height, camera.width]));
-    let images = size.map_or("none".to_owned(), |[height, width]| format!("[{n_obs_steps}, {}, 3, {height}, {width}]", config.cameras.len()));
+    let images = size.map_or("none".to_owned(), |[height, width]| {
+        format!("[{n_obs_steps}, {}, 3, {height}, {width}]", config.cameras.len())
+    });
     let settings = SamplerSettings::from_config(&config.objective);
     let evaluations = settings.evaluations(&config.objective).len();
     let rows: [(&str, String, String); 8] = [
-        ("Observation", format!("{n_obs_steps} moments of {cameras}; state [{}]; an instruction", config.state_dim), String::new()),
+        (
+            "Observation",
+            format!("{n_obs_steps} moments of {cameras}; state [{}]; an instruction", config.state_dim),
+            String::new(),
+        ),
         ("─preprocess▶ Inputs", format!("images {images}, state [{n_obs_steps}, {}]", config.state_dim), String::new()),
         (
             "─encoders▶ Features",
-            format!("vision [{n_obs_steps}, {}], text [{}]", config.cameras.len() * vision_width, config.denoiser.hidden_dim),
-            format!("vision {}, text {} (frozen), projection {}", count(counts.vision), count(counts.text), count(counts.projection)),
+            format!(
+                "vision [{n_obs_steps}, {}], text [{}]",
+                config.cameras.len() * vision_width,
+                config.denoiser.hidden_dim
+            ),
+            format!(
+                "vision {}, text {} (frozen), projection {}",
+                count(counts.vision),
+                count(counts.text),
+                count(counts.projection)
+            ),
         ),
         ("─conditioning▶ Conditioning", format!("[{}]", config.conditioning_dim(vision_width)), String::new()),
         ("noise", format!("[{}, {}]", config.horizon, config.action_dim), String::new()),
         (
             "◀─denoiser─▶ sampler",
             format!("{} with {} steps, {evaluations} evaluations", settings.kind, settings.steps),
-            format!("denoiser {}, of it adaLN {}", count(counts.denoiser + counts.modulation), count(counts.modulation)),
+            format!(
+                "denoiser {}, of it adaLN {}",
+                count(counts.denoiser + counts.modulation),
+                count(counts.modulation)
+            ),
         ),
         ("─▶ actions", format!("[{}, {}]", config.horizon, config.action_dim), String::new()),
         (
@@ -121,8 +140,10 @@ fn picture(config: &PolicyConfig, vision_width: usize, counts: &Counts) -> Strin
             String::new(),
         ),
     ];
-    let mut lines: Vec<String> =
-        rows.iter().map(|(stage, shape, parameters)| format!("{stage:<30}{shape:<58}{parameters}").trim_end().to_owned()).collect();
+    let mut lines: Vec<String> = rows
+        .iter()
+        .map(|(stage, shape, parameters)| format!("{stage:<30}{shape:<58}{parameters}").trim_end().to_owned())
+        .collect();
     lines.push(format!("{:<30}{} parameters, {}", "in all", count(counts.total()), counts.dtypes.join(" and ")));
     lines.join("\n")
 }
@@ -135,7 +156,9 @@ fn details(config: &PolicyConfig, clip: &mtdit_policy::encoders::ClipConfig) -> 
                 "objective      diffusion, predicts {:?}, {:?} schedule over {} timesteps",
                 diffusion.prediction_type, diffusion.beta_schedule, diffusion.num_train_timesteps
             ),
-            ObjectiveConfig::FlowMatching(flow) => format!("objective      flow matching, sigma_min {}", flow.sigma_min),
+            ObjectiveConfig::FlowMatching(flow) => {
+                format!("objective      flow matching, sigma_min {}", flow.sigma_min)
+            }
         },
         format!(
             "denoiser       {} blocks of width {}, {} heads, {}{}",
@@ -156,7 +179,10 @@ fn details(config: &PolicyConfig, clip: &mtdit_policy::encoders::ClipConfig) -> 
             if config.vision.use_separate_rgb_encoder_per_camera { "one per camera" } else { "shared by all cameras" }
         ));
     }
-    lines.push(format!("text tower     {} layers of width {}", clip.text_config.num_hidden_layers, clip.text_config.hidden_size));
+    lines.push(format!(
+        "text tower     {} layers of width {}",
+        clip.text_config.num_hidden_layers, clip.text_config.hidden_size
+    ));
     lines.push(format!(
         "normalisation  pictures {:?}, state {:?}, action {:?}",
         config.normalization.visual, config.normalization.state, config.normalization.action

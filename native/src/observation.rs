@@ -48,9 +48,10 @@ fn from_arguments(arguments: &PredictArguments, config: &PolicyConfig) -> Result
         ensure!(!frames.is_empty(), "no picture of camera `{}`; give --image {}=FILE", camera.name(), camera.name());
     }
     let states = history(states, config.n_obs_steps, "--state")?;
-    let cameras = cameras.into_iter().zip(&config.cameras).map(|(frames, camera)| {
-        history(frames, config.n_obs_steps, &format!("--image {}", camera.name()))
-    });
+    let cameras = cameras
+        .into_iter()
+        .zip(&config.cameras)
+        .map(|(frames, camera)| history(frames, config.n_obs_steps, &format!("--image {}", camera.name())));
     let cameras = cameras.collect::<Result<Vec<_>>>()?;
     let moment = |(step, state): (usize, Vec<f32>)| Moment {
         frames: cameras.iter().map(|frames| frames[step].clone()).collect(),
@@ -61,7 +62,11 @@ fn from_arguments(arguments: &PredictArguments, config: &PolicyConfig) -> Result
 
 /// Fills a short history with copies of its oldest entry, as a new episode does.
 fn history<T: Clone>(mut given: Vec<T>, n_obs_steps: usize, what: &str) -> Result<Vec<T>> {
-    ensure!(given.len() <= n_obs_steps, "{what} is given {} times; the policy looks at {n_obs_steps} steps", given.len());
+    ensure!(
+        given.len() <= n_obs_steps,
+        "{what} is given {} times; the policy looks at {n_obs_steps} steps",
+        given.len()
+    );
     while given.len() < n_obs_steps {
         given.insert(0, given[0].clone());
     }
@@ -99,7 +104,8 @@ fn picture(path: &Path) -> Result<Frame> {
     limits.max_image_width = Some(8192);
     limits.max_image_height = Some(8192);
     reader.limits(limits);
-    let picture = reader.decode().with_context(|| format!("{name} is not a PNG or JPEG picture that can be read"))?.into_rgb8();
+    let picture =
+        reader.decode().with_context(|| format!("{name} is not a PNG or JPEG picture that can be read"))?.into_rgb8();
     let (width, height) = picture.dimensions();
     Ok(Frame { height: height as usize, width: width as usize, rgb: Arc::from(picture.into_raw()) })
 }
@@ -113,7 +119,11 @@ fn from_file(path: &Path, config: &PolicyConfig) -> Result<Vec<Moment>> {
     let stranger = file.index().iter().map(|(name, _)| name.to_owned()).find(|name| !known(name));
     if let Some(name) = stranger {
         let names: Vec<String> = config.cameras.iter().map(|camera| format!("images.{}", camera.name())).collect();
-        bail!("{}: tensor `{name}` is none of the policy's inputs, which are state, {}", path.display(), names.join(", "));
+        bail!(
+            "{}: tensor `{name}` is none of the policy's inputs, which are state, {}",
+            path.display(),
+            names.join(", ")
+        );
     }
     let steps = config.n_obs_steps;
     let shape = file.index().entry("state")?.shape.clone();

@@ -10,8 +10,8 @@ use std::ops::Range;
 use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::{
-    BLACK, ChartBuilder, Color, DrawingArea, IntoDrawingArea, IntoTextStyle, LineSeries,
-    PathElement, RGBColor, Rectangle, SVGBackend, SeriesLabelPosition, WHITE,
+    BLACK, ChartBuilder, Color, DrawingArea, IntoDrawingArea, IntoTextStyle, LineSeries, PathElement, RGBColor,
+    Rectangle, SVGBackend, SeriesLabelPosition, WHITE,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use serde::{Deserialize, Serialize};
@@ -51,9 +51,7 @@ pub(crate) struct MetricPoint {
 /// Loss, held-out error and learning rate over the steps of a run.
 pub(crate) fn training_curves(metrics: &[MetricPoint]) -> Result<String> {
     let line = |field: fn(&MetricPoint) -> Option<f64>| -> Vec<(f64, f64)> {
-        let points = metrics
-            .iter()
-            .filter_map(|point| Some((point.step as f64, field(point)?)));
+        let points = metrics.iter().filter_map(|point| Some((point.step as f64, field(point)?)));
         points.filter(|(_, value)| value.is_finite()).collect()
     };
     let last = metrics.iter().map(|point| point.step).max().unwrap_or(1);
@@ -98,11 +96,7 @@ pub(crate) fn training_curves(metrics: &[MetricPoint]) -> Result<String> {
     }
     let rate = line(|point| point.lr);
     if !rate.is_empty() {
-        panels.push(panel(
-            "Learning rate",
-            "rate",
-            vec![Line::new("", GREEN, rate)],
-        ));
+        panels.push(panel("Learning rate", "rate", vec![Line::new("", GREEN, rate)]));
     }
     drawn((900, 260 * count(&panels)), 1, &panels)
 }
@@ -117,16 +111,11 @@ pub(crate) fn chunk_plot(
     truth: Option<&[Vec<f32>]>,
     executed: usize,
 ) -> Result<String> {
-    let dimensions = samples
-        .first()
-        .and_then(|chunk| chunk.first())
-        .map_or(0, Vec::len);
+    let dimensions = samples.first().and_then(|chunk| chunk.first()).map_or(0, Vec::len);
     let panels: Vec<Panel> = (0..dimensions)
         .map(|dimension| {
-            let mut lines: Vec<Line> = samples
-                .iter()
-                .map(|chunk| Line::new("", BLUE, curve(chunk, dimension)))
-                .collect();
+            let mut lines: Vec<Line> =
+                samples.iter().map(|chunk| Line::new("", BLUE, curve(chunk, dimension))).collect();
             for other in lines.iter_mut().skip(1) {
                 other.opacity = 0.35;
             }
@@ -147,12 +136,7 @@ pub(crate) fn chunk_plot(
 
 /// How the error grows towards the end of the chunk. `mse` is drawn as its root, in the unit of the actions.
 pub(crate) fn horizon_error_plot(mae: &[f64], mse: &[f64], baseline: &[f64]) -> Result<String> {
-    let points = |values: &[f64]| -> Vec<(f64, f64)> {
-        (0u32..)
-            .map(f64::from)
-            .zip(values.iter().copied())
-            .collect()
-    };
+    let points = |values: &[f64]| -> Vec<(f64, f64)> { (0u32..).map(f64::from).zip(values.iter().copied()).collect() };
     let root: Vec<f64> = mse.iter().map(|value| value.sqrt()).collect();
     let panel = Panel {
         x_title: "step of the chunk".to_owned(),
@@ -170,18 +154,10 @@ pub(crate) fn horizon_error_plot(mae: &[f64], mse: &[f64], baseline: &[f64]) -> 
 
 /// How long predictions took, with the median and the slowest twentieth.
 pub(crate) fn latency_histogram(milliseconds: &[f64]) -> Result<String> {
-    let mut sorted: Vec<f64> = milliseconds
-        .iter()
-        .copied()
-        .filter(|value| value.is_finite())
-        .collect();
+    let mut sorted: Vec<f64> = milliseconds.iter().copied().filter(|value| value.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
-        return drawn(
-            (900, 240),
-            1,
-            &[Panel::titled("Latency (nothing was measured)")],
-        );
+        return drawn((900, 240), 1, &[Panel::titled("Latency (nothing was measured)")]);
     };
     let n_bins = sorted.len().isqrt().clamp(5, 40);
     let width = ((last - first) / n_bins as f64).max(1e-3);
@@ -189,15 +165,8 @@ pub(crate) fn latency_histogram(milliseconds: &[f64]) -> Result<String> {
     let below = |limit: f64| sorted.partition_point(|value| *value < limit);
     let bars: Vec<Bar> = (0..n_bins)
         .map(|bin| {
-            let end = if bin + 1 == n_bins {
-                sorted.len()
-            } else {
-                below(edge(bin + 1))
-            };
-            Bar {
-                x: edge(bin)..edge(bin + 1),
-                height: (end - below(edge(bin))) as f64,
-            }
+            let end = if bin + 1 == n_bins { sorted.len() } else { below(edge(bin + 1)) };
+            Bar { x: edge(bin)..edge(bin + 1), height: (end - below(edge(bin))) as f64 }
         })
         .collect();
     let tallest = bars.iter().map(|bar| bar.height).fold(1.0, f64::max);
@@ -210,10 +179,7 @@ pub(crate) fn latency_histogram(milliseconds: &[f64]) -> Result<String> {
         x_title: "milliseconds per prediction".to_owned(),
         y_title: "predictions".to_owned(),
         from_zero: true,
-        lines: vec![
-            mark("median", ORANGE, at(50)),
-            mark("95th percentile", BLACK, at(95)),
-        ],
+        lines: vec![mark("median", ORANGE, at(50)), mark("95th percentile", BLACK, at(95))],
         bars,
         ..Panel::titled("Latency")
     };
@@ -221,28 +187,14 @@ pub(crate) fn latency_histogram(milliseconds: &[f64]) -> Result<String> {
 }
 
 /// The error of every action dimension, beside that of always predicting its mean.
-pub(crate) fn dimension_error_plot(
-    names: &[String],
-    mae: &[f64],
-    baseline: &[f64],
-) -> Result<String> {
-    let longest = names
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0);
+pub(crate) fn dimension_error_plot(names: &[String], mae: &[f64], baseline: &[f64]) -> Result<String> {
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let left = 24 + 7 * narrow(longest.min(32));
-    let largest = mae
-        .iter()
-        .chain(baseline)
-        .copied()
-        .filter(|value| value.is_finite())
-        .fold(1e-9, f64::max);
+    let largest = mae.iter().chain(baseline).copied().filter(|value| value.is_finite()).fold(1e-9, f64::max);
     let rows = names.len().max(1) as f64;
     let mut text = String::new();
     {
-        let root =
-            SVGBackend::with_string(&mut text, (900, 90 + 34 * count(names))).into_drawing_area();
+        let root = SVGBackend::with_string(&mut text, (900, 90 + 34 * count(names))).into_drawing_area();
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&root)
             .margin(8)
@@ -263,17 +215,11 @@ pub(crate) fn dimension_error_plot(
             .x_desc("mean |error|")
             .x_label_formatter(&|value: &f64| short(*value))
             .draw()?;
-        let style = (FONT, 14)
-            .into_text_style(&root)
-            .pos(Pos::new(HPos::Right, VPos::Center));
+        let style = (FONT, 14).into_text_style(&root).pos(Pos::new(HPos::Right, VPos::Center));
         for (index, name) in names.iter().enumerate() {
             let top = rows - index as f64;
             let bar = |values: &[f64], from: f64, to: f64, color: RGBColor| {
-                let length = values
-                    .get(index)
-                    .copied()
-                    .filter(|value| value.is_finite())
-                    .unwrap_or(0.0);
+                let length = values.get(index).copied().filter(|value| value.is_finite()).unwrap_or(0.0);
                 Rectangle::new([(0.0, top - from), (length, top - to)], color.filled())
             };
             chart.draw_series([bar(mae, 0.15, 0.55, BLUE), bar(baseline, 0.6, 0.8, GREY)])?;
@@ -297,13 +243,7 @@ struct Line {
 impl Line {
     /// A line; one without a label stays out of the legend.
     fn new(label: &str, color: RGBColor, points: Vec<(f64, f64)>) -> Self {
-        Self {
-            label: label.to_owned(),
-            color,
-            opacity: 1.0,
-            dots: false,
-            points,
-        }
+        Self { label: label.to_owned(), color, opacity: 1.0, dots: false, points }
     }
 
     fn faint(mut self) -> Self {
@@ -355,11 +295,7 @@ impl Panel {
 
     /// Where a value is drawn on the vertical axis, if it can be.
     fn height(&self, value: f64) -> Option<f64> {
-        let height = if self.logarithmic {
-            value.log10()
-        } else {
-            value
-        };
+        let height = if self.logarithmic { value.log10() } else { value };
         height.is_finite().then_some(height)
     }
 
@@ -367,17 +303,12 @@ impl Panel {
     fn path(&self, line: &Line) -> Vec<(f64, f64)> {
         let every = line.points.len().div_ceil(MOST_POINTS).max(1);
         let points = line.points.iter().step_by(every);
-        points
-            .filter_map(|(x, y)| Some((*x, self.height(*y)?)))
-            .collect()
+        points.filter_map(|(x, y)| Some((*x, self.height(*y)?))).collect()
     }
 
     fn ranges(&self) -> (Range<f64>, Range<f64>) {
         let paths = self.lines.iter().flat_map(|line| self.path(line));
-        let bars = self
-            .bars
-            .iter()
-            .flat_map(|bar| [(bar.x.start, 0.0), (bar.x.end, bar.height)]);
+        let bars = self.bars.iter().flat_map(|bar| [(bar.x.start, 0.0), (bar.x.end, bar.height)]);
         let (xs, mut ys): (Vec<f64>, Vec<f64>) = paths.chain(bars).unzip();
         if self.from_zero {
             ys.push(0.0);
@@ -397,13 +328,7 @@ impl Panel {
             .x_label_area_size(if self.x_title.is_empty() { 26 } else { 44 })
             .y_label_area_size(if self.y_title.is_empty() { 50 } else { 70 })
             .build_cartesian_2d(x, y)?;
-        let y_text = |value: &f64| {
-            short(if self.logarithmic {
-                10_f64.powf(*value)
-            } else {
-                *value
-            })
-        };
+        let y_text = |value: &f64| short(if self.logarithmic { 10_f64.powf(*value) } else { *value });
         let x_text = |value: &f64| short(*value);
         chart
             .configure_mesh()
@@ -474,11 +399,7 @@ fn drawn(size: (u32, u32), columns: usize, panels: &[Panel]) -> Result<String> {
 
 /// One dimension of a chunk, over its steps.
 fn curve(chunk: &[Vec<f32>], dimension: usize) -> Vec<(f64, f64)> {
-    let values = chunk.iter().map(|action| {
-        action
-            .get(dimension)
-            .map_or(f64::NAN, |value| f64::from(*value))
-    });
+    let values = chunk.iter().map(|action| action.get(dimension).map_or(f64::NAN, |value| f64::from(*value)));
     (0u32..).map(f64::from).zip(values).collect()
 }
 
@@ -505,11 +426,7 @@ fn spread(values: &[f64], margin: f64) -> Range<f64> {
     let size = low.abs().max(high.abs());
     let least = if size > 1e-12 { size * 1e-3 } else { 1.0 };
     let width = (high - low).max(least);
-    let (before, after) = if high - low < least {
-        (0.5, 0.5)
-    } else {
-        (margin, margin)
-    };
+    let (before, after) = if high - low < least { (0.5, 0.5) } else { (margin, margin) };
     low - before * width..high + after * width
 }
 
@@ -538,14 +455,7 @@ pub(crate) fn short(value: f64) -> String {
 }
 
 fn trimmed(digits: String) -> String {
-    if digits.contains('.') {
-        digits
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned()
-    } else {
-        digits
-    }
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.').to_owned() } else { digits }
 }
 
 /// How many there are, as pictures count pixels.
@@ -578,30 +488,17 @@ mod tests {
             r#"{"step": 400, "loss": 0.5, "lr": 1e-5}"#,
             r#"{"step": 400, "eval_loss": 0.6, "eval_action_mae": 0.2, "eval_mean_action_mae": 0.4}"#,
         ];
-        let metrics: Vec<MetricPoint> = lines
-            .iter()
-            .map(|line| serde_json::from_str(line).expect("a line of metrics"))
-            .collect();
+        let metrics: Vec<MetricPoint> =
+            lines.iter().map(|line| serde_json::from_str(line).expect("a line of metrics")).collect();
         let svg = training_curves(&metrics).expect("it can be drawn");
-        is_a_picture(
-            &svg,
-            &[
-                "Loss",
-                "held out",
-                "Held-out action error",
-                "mean action",
-                "Learning rate",
-            ],
-        );
+        is_a_picture(&svg, &["Loss", "held out", "Held-out action error", "mean action", "Learning rate"]);
     }
 
     #[test]
     fn odd_metrics_are_drawn_too() {
         is_a_picture(&training_curves(&[]).expect("an empty run"), &["Loss"]);
-        let odd = [0.0, -1.0, f64::NAN, f64::INFINITY].map(|loss| MetricPoint {
-            loss: Some(loss),
-            ..MetricPoint::default()
-        });
+        let odd =
+            [0.0, -1.0, f64::NAN, f64::INFINITY].map(|loss| MetricPoint { loss: Some(loss), ..MetricPoint::default() });
         is_a_picture(&training_curves(&odd).expect("odd numbers"), &["Loss"]);
     }
 
@@ -612,14 +509,8 @@ mod tests {
         let samples = vec![chunk.clone(), chunk.clone()];
         let svg = chunk_plot(&names, &samples, Some(&chunk), 4).expect("it can be drawn");
         is_a_picture(&svg, &["shoulder", "elbow", "x&lt;y"]);
-        is_a_picture(
-            &chunk_plot(&[], &samples, None, 0).expect("without names"),
-            &["action 2"],
-        );
-        is_a_picture(
-            &chunk_plot(&names, &[], None, 0).expect("without samples"),
-            &[],
-        );
+        is_a_picture(&chunk_plot(&[], &samples, None, 0).expect("without names"), &["action 2"]);
+        is_a_picture(&chunk_plot(&names, &[], None, 0).expect("without samples"), &[]);
     }
 
     #[test]
@@ -630,10 +521,7 @@ mod tests {
         let svg = horizon_error_plot(&[0.1, 0.2], &[0.02, 0.05], &[]).expect("it can be drawn");
         is_a_picture(&svg, &["step of the chunk"]);
         for times in [&[][..], &[5.0][..], &[1.0, 2.0, 2.5, 9.0][..]] {
-            is_a_picture(
-                &latency_histogram(times).expect("it can be drawn"),
-                &["Latency"],
-            );
+            is_a_picture(&latency_histogram(times).expect("it can be drawn"), &["Latency"]);
         }
     }
 

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use mtdit_policy::{ActionChunk, Conditioning, Features, Noise, Observation, Policy, SamplerSettings, SamplingPlan, TimestepSpacing};
+use mtdit_policy::{
+    ActionChunk, Conditioning, Features, Noise, Observation, Policy, SamplerSettings, SamplingPlan, TimestepSpacing,
+};
 use mtdit_train::CheckpointFolder;
 use serde_json::{Value, json};
 
@@ -104,7 +106,12 @@ impl Timings {
 }
 
 /// What [`Policy::predict`] does, with a clock between the stages.
-pub(crate) fn timed(policy: &Policy, observation: &Observation, plan: &SamplingPlan, noise: Noise) -> Result<(ActionChunk, Timings)> {
+pub(crate) fn timed(
+    policy: &Policy,
+    observation: &Observation,
+    plan: &SamplingPlan,
+    noise: Noise,
+) -> Result<(ActionChunk, Timings)> {
     let mut timings = Timings::default();
     let device = policy.device().clone();
     let clock = |began: Instant| {

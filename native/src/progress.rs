@@ -33,21 +33,14 @@ impl Progress {
     /// Starts a task of `total` parts.
     pub(crate) fn new(label: &str, total: u64) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
-            let template =
-                "{prefix} {wide_bar:.cyan/black.dim} {human_pos}/{human_len} {eta} left {msg}";
+            let template = "{prefix} {wide_bar:.cyan/black.dim} {human_pos}/{human_len} {eta} left {msg}";
             let style = ProgressStyle::with_template(template);
             let bar = ProgressBar::new(total).with_prefix(label.to_owned());
             bar.set_style(style.expect("the template is well-formed"));
             bar.enable_steady_tick(Duration::from_millis(500));
             bar
         });
-        Self {
-            label: label.to_owned(),
-            total,
-            started: Instant::now(),
-            bar,
-            seen: Mutex::default(),
-        }
+        Self { label: label.to_owned(), total, started: Instant::now(), bar, seen: Mutex::default() }
     }
 
     /// Reports that `done` parts are done; `message` says what is interesting right now, or is empty.
@@ -64,17 +57,11 @@ impl Progress {
             }
             return;
         }
-        let is_due = seen
-            .last_line
-            .is_none_or(|last| now - last >= BETWEEN_LINES);
+        let is_due = seen.last_line.is_none_or(|last| now - last >= BETWEEN_LINES);
         if is_due || done >= self.total {
             seen.last_line = Some(now);
             drop(seen);
-            let left = time_left(
-                now - first.0,
-                done.saturating_sub(first.1),
-                self.total.saturating_sub(done),
-            );
+            let left = time_left(now - first.0, done.saturating_sub(first.1), self.total.saturating_sub(done));
             self.println(&plain_line(&self.label, done, self.total, left, message));
         }
     }
@@ -223,7 +210,8 @@ mod tests {
             samples_per_s: 1.66,
             step_s: None,
         };
-        let expected = "step:2 smpl:8 ep:1 epch:0.80 loss:0.921 grdn:1.815 lr:1.7e-05 updt_s:2.277 data_s:0.127 smp/s:2";
+        let expected =
+            "step:2 smpl:8 ep:1 epch:0.80 loss:0.921 grdn:1.815 lr:1.7e-05 updt_s:2.277 data_s:0.127 smp/s:2";
         assert_eq!(log_line(&line), expected);
         line.step_s = Some(2.4);
         assert_eq!(log_line(&line), format!("{expected} step_s:2.400"));
@@ -231,14 +219,7 @@ mod tests {
 
     #[test]
     fn counts_are_short() {
-        let cases = [
-            (0.0, "0"),
-            (999.0, "999"),
-            (1000.0, "1K"),
-            (20_000.0, "20K"),
-            (2.4e6, "2M"),
-            (3e15, "3Q"),
-        ];
+        let cases = [(0.0, "0"), (999.0, "999"), (1000.0, "1K"), (20_000.0, "20K"), (2.4e6, "2M"), (3e15, "3Q")];
         for (number, expected) in cases {
             assert_eq!(format_count(number), expected);
         }
@@ -246,12 +227,7 @@ mod tests {
 
     #[test]
     fn durations_have_two_units() {
-        let cases = [
-            (12, "12s"),
-            (125, "2m05s"),
-            (3725, "1h02m"),
-            (273_600, "3d04h"),
-        ];
+        let cases = [(12, "12s"), (125, "2m05s"), (3725, "1h02m"), (273_600, "3d04h")];
         for (seconds, expected) in cases {
             assert_eq!(format_duration(Duration::from_secs(seconds)), expected);
         }
@@ -266,19 +242,10 @@ mod tests {
 
     #[test]
     fn the_time_left_follows_the_parts_done() {
-        assert_eq!(
-            time_left(Duration::from_secs(10), 5, 20),
-            Some(Duration::from_secs(40))
-        );
+        assert_eq!(time_left(Duration::from_secs(10), 5, 20), Some(Duration::from_secs(40)));
         assert_eq!(time_left(Duration::from_secs(10), 0, 20), None);
         assert_eq!(time_left(Duration::ZERO, 0, 0), None);
-        let line = plain_line(
-            "Decoding",
-            5,
-            25,
-            Some(Duration::from_secs(40)),
-            "episode 3",
-        );
+        let line = plain_line("Decoding", 5, 25, Some(Duration::from_secs(40)), "episode 3");
         assert_eq!(line, "Decoding: 5/25 (20%), 40s left, episode 3");
     }
 }

@@ -104,25 +104,14 @@ pub(crate) fn eval_report(report: &EvalReport) -> Result<String> {
     body += &cards(report);
     body += "<h2>Error per action dimension</h2>\n";
     let baseline = &report.mean_action;
-    body += &picture(&plot::dimension_error_plot(
-        &report.action_names,
-        &report.mae_per_dim,
-        &baseline.mae_per_dim,
-    )?);
+    body += &picture(&plot::dimension_error_plot(&report.action_names, &report.mae_per_dim, &baseline.mae_per_dim)?);
     body += &dimensions(report);
     body += "<h2>Error over the chunk</h2>\n";
-    body += &picture(&plot::horizon_error_plot(
-        &report.mae_per_step,
-        &report.mse_per_step,
-        &baseline.mae_per_step,
-    )?);
+    body += &picture(&plot::horizon_error_plot(&report.mae_per_step, &report.mse_per_step, &baseline.mae_per_step)?);
     body += &folded("Every step as a table", &steps(report));
     body += "<h2>Latency</h2>\n";
     body += &picture(&plot::latency_histogram(&report.latency.all)?);
-    let stages = report
-        .stages
-        .iter()
-        .map(|(name, ms)| vec![name.clone(), short(*ms)]);
+    let stages = report.stages.iter().map(|(name, ms)| vec![name.clone(), short(*ms)]);
     body += &table(&["stage", "milliseconds"], stages);
     if !report.examples.is_empty() {
         body += "<h2>Examples</h2>\n<p class=\"quiet\">Black: the recorded actions. Blue: predicted chunks, the first one strong. \
@@ -135,10 +124,8 @@ pub(crate) fn eval_report(report: &EvalReport) -> Result<String> {
 }
 
 fn facts(report: &EvalReport) -> String {
-    let mut facts = vec![
-        ("checkpoint".to_owned(), report.checkpoint.clone()),
-        ("dataset".to_owned(), report.dataset.clone()),
-    ];
+    let mut facts =
+        vec![("checkpoint".to_owned(), report.checkpoint.clone()), ("dataset".to_owned(), report.dataset.clone())];
     facts.extend(report.facts.iter().cloned());
     fact_list(&facts)
 }
@@ -148,49 +135,24 @@ fn cards(report: &EvalReport) -> String {
     let mae = mean(&report.mae_per_dim);
     let mse = mean(&report.mse_per_dim);
     let against = |name: &str, baseline: &Baseline| {
-        let versus =
-            |value: f64, other: f64| format!("{} of {}", percent(value, other), short(other));
+        let versus = |value: f64, other: f64| format!("{} of {}", percent(value, other), short(other));
         let note = format!("squared: {}", versus(mse, mean(&baseline.mse_per_dim)));
-        card(
-            &format!("error against {name}"),
-            &versus(mae, mean(&baseline.mae_per_dim)),
-            &note,
-        )
+        card(&format!("error against {name}"), &versus(mae, mean(&baseline.mae_per_dim)), &note)
     };
-    let samples = format!(
-        "{} moments of {} episodes, {} samples each",
-        report.n_windows, report.n_episodes, report.n_samples
-    );
+    let samples =
+        format!("{} moments of {} episodes, {} samples each", report.n_windows, report.n_episodes, report.n_samples);
     let latency = &report.latency;
     let mut cards = vec![
         card("mean absolute error", &short(mae), &samples),
-        card(
-            "mean squared error",
-            &short(mse),
-            "mean over dimensions and steps",
-        ),
+        card("mean squared error", &short(mse), "mean over dimensions and steps"),
         against("the mean action", &report.mean_action),
     ];
-    cards.extend(
-        report
-            .repeat_state
-            .as_ref()
-            .map(|baseline| against("the last state", baseline)),
-    );
-    cards.push(card(
-        "spread over samples",
-        &short(mean(&report.spread_per_dim)),
-        "standard deviation at one moment",
-    ));
+    cards.extend(report.repeat_state.as_ref().map(|baseline| against("the last state", baseline)));
+    cards.push(card("spread over samples", &short(mean(&report.spread_per_dim)), "standard deviation at one moment"));
     cards.push(card(
         "latency, median",
         &format!("{} ms", short(latency.p50)),
-        &format!(
-            "95%: {} ms, 99%: {} ms, {} timed",
-            short(latency.p95),
-            short(latency.p99),
-            latency.n
-        ),
+        &format!("95%: {} ms, 99%: {} ms, {} timed", short(latency.p95), short(latency.p99), latency.n),
     ));
     format!("<div class=\"cards\">{}</div>\n", cards.concat())
 }
@@ -207,14 +169,7 @@ fn dimensions(report: &EvalReport) -> String {
             cell(&report.spread_per_dim, index),
         ]
     });
-    let headers = [
-        "dimension",
-        "mean |error|",
-        "squared error",
-        "mean action",
-        "last state",
-        "spread",
-    ];
+    let headers = ["dimension", "mean |error|", "squared error", "mean action", "last state", "spread"];
     table(&headers, rows)
 }
 
@@ -229,57 +184,28 @@ fn steps(report: &EvalReport) -> String {
             cell(&repeat.mae_per_step, step),
         ]
     });
-    table(
-        &[
-            "step",
-            "mean |error|",
-            "squared error",
-            "mean action",
-            "last state",
-        ],
-        rows,
-    )
+    table(&["step", "mean |error|", "squared error", "mean action", "last state"], rows)
 }
 
 fn moment(report: &EvalReport, example: &Example) -> Result<String> {
-    let images: String = example
-        .images
-        .iter()
-        .map(|(camera, png)| figure(camera, png))
-        .collect();
-    let chunks = plot::chunk_plot(
-        &report.action_names,
-        &example.samples,
-        Some(&example.truth),
-        report.n_action_steps,
-    )?;
+    let images: String = example.images.iter().map(|(camera, png)| figure(camera, png)).collect();
+    let chunks = plot::chunk_plot(&report.action_names, &example.samples, Some(&example.truth), report.n_action_steps)?;
     let (episode, frame, task) = (example.episode, example.frame, escape(&example.task));
     let heading = format!("<h3>Episode {episode}, frame {frame}: {task}</h3>\n");
-    Ok(format!(
-        "{heading}<div class=\"frames\">{images}</div>\n{}",
-        picture(&chunks)
-    ))
+    Ok(format!("{heading}<div class=\"frames\">{images}</div>\n{}", picture(&chunks)))
 }
 
 fn card(label: &str, value: &str, note: &str) -> String {
     let [label, value, note] = [label, value, note].map(escape);
-    format!(
-        "<div class=\"card\"><span>{label}</span><strong>{value}</strong><span>{note}</span></div>\n"
-    )
+    format!("<div class=\"card\"><span>{label}</span><strong>{value}</strong><span>{note}</span></div>\n")
 }
 
 fn cell(values: &[f64], index: usize) -> String {
-    values
-        .get(index)
-        .map_or_else(String::new, |value| short(*value))
+    values.get(index).map_or_else(String::new, |value| short(*value))
 }
 
 fn percent(value: f64, of: f64) -> String {
-    if of > 0.0 {
-        format!("{:.0}%", 100.0 * value / of)
-    } else {
-        "?".to_owned()
-    }
+    if of > 0.0 { format!("{:.0}%", 100.0 * value / of) } else { "?".to_owned() }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -298,24 +224,17 @@ pub(crate) fn document(title: &str, body: &str) -> String {
 
 /// Names and values, one below the other.
 pub(crate) fn fact_list(facts: &[(String, String)]) -> String {
-    let rows = facts
-        .iter()
-        .map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value)));
+    let rows = facts.iter().map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value)));
     format!("<dl>{}</dl>\n", rows.collect::<String>())
 }
 
 /// A table whose first column is text and whose others are numbers.
 pub(crate) fn table(headers: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: Vec<String>, tag: &str| {
-        let cells = cells
-            .iter()
-            .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
+        let cells = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)));
         format!("<tr>{}</tr>\n", cells.collect::<String>())
     };
-    let head = line(
-        headers.iter().map(|header| (*header).to_owned()).collect(),
-        "th",
-    );
+    let head = line(headers.iter().map(|header| (*header).to_owned()).collect(), "th");
     let rows: String = rows.map(|row| line(row, "td")).collect();
     format!("<div class=\"wide\"><table>\n{head}{rows}</table></div>\n")
 }
@@ -338,10 +257,7 @@ fn folded(title: &str, content: &str) -> String {
 
 /// Text that HTML shows as it stands.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 const STYLE: &str = "
@@ -376,11 +292,8 @@ mod tests {
     use super::*;
 
     fn report() -> EvalReport {
-        let baseline = Baseline {
-            mse_per_dim: vec![0.4, 0.4],
-            mae_per_dim: vec![0.5, 0.7],
-            mae_per_step: vec![0.6; 4],
-        };
+        let baseline =
+            Baseline { mse_per_dim: vec![0.4, 0.4], mae_per_dim: vec![0.5, 0.7], mae_per_step: vec![0.6; 4] };
         let chunk = vec![vec![0.1, 0.2]; 4];
         EvalReport {
             checkpoint: "runs/<last>".to_owned(),
@@ -394,12 +307,7 @@ mod tests {
             mae_per_step: vec![0.3; 4],
             mean_action: baseline.clone(),
             repeat_state: Some(baseline),
-            latency: Latency {
-                p50: 35.0,
-                n: 3,
-                all: vec![30.0, 35.0, 60.0],
-                ..Latency::default()
-            },
+            latency: Latency { p50: 35.0, n: 3, all: vec![30.0, 35.0, 60.0], ..Latency::default() },
             stages: vec![("encode".to_owned(), 12.0)],
             examples: vec![Example {
                 task: "pick \"it\" up & go".to_owned(),
@@ -415,20 +323,11 @@ mod tests {
     #[test]
     fn the_page_is_complete_and_asks_nothing_of_the_network() {
         let page = eval_report(&report()).expect("the report is drawn");
-        for part in [
-            "runs/&lt;last&gt;",
-            "50% of 0.6",
-            "35 ms",
-            "pick &quot;it&quot; up &amp; go",
-            "AQID",
-        ] {
+        for part in ["runs/&lt;last&gt;", "50% of 0.6", "35 ms", "pick &quot;it&quot; up &amp; go", "AQID"] {
             assert!(page.contains(part), "`{part}` is missing");
         }
         let elsewhere = page.replace("http://www.w3.org/2000/svg", "");
-        assert!(
-            !elsewhere.contains("http"),
-            "the page refers to something outside"
-        );
+        assert!(!elsewhere.contains("http"), "the page refers to something outside");
         assert_eq!(page.matches("<svg").count(), 4);
         assert!(page.trim_end().ends_with("</html>"), "the page is cut off");
     }
@@ -436,10 +335,7 @@ mod tests {
     #[test]
     fn an_empty_report_is_a_page_too() {
         let page = eval_report(&EvalReport::default()).expect("the report is drawn");
-        assert!(
-            !page.contains("Examples") && !page.contains("NaN"),
-            "{page}"
-        );
+        assert!(!page.contains("Examples") && !page.contains("NaN"), "{page}");
     }
 
     #[test]

@@ -61,8 +61,9 @@ fn options(flags: ParsedFlags) -> Result<TrainOptions> {
     let name = match device.split(':').next().unwrap_or("auto") {
         // A configuration written on another machine may name what this build does not have.
         "cuda" | "mps" | "xpu" if !explicit.contains("policy.device") => DeviceName::Auto,
-        device => DeviceName::from_str(device, true)
-            .map_err(|_| anyhow::anyhow!("--policy.device={device} is not known; there are auto, cpu, cuda and wgpu"))?,
+        device => DeviceName::from_str(device, true).map_err(|_| {
+            anyhow::anyhow!("--policy.device={device} is not known; there are auto, cpu, cuda and wgpu")
+        })?,
     };
     let chosen = backend::choose(name)?;
     let dataset_root = hub::dataset_folder(config.dataset.root.as_deref(), &config.dataset.repo_id)?;
@@ -172,7 +173,10 @@ impl Console {
         let lines = [
             format!("Output dir: {}", started.output_dir.display()),
             format!("steps: {} (from {})", format_count_u64(started.steps), started.step),
-            format!("dataset: {} frames, {} episodes, {} samples per epoch", started.n_frames, started.n_episodes, started.n_samples),
+            format!(
+                "dataset: {} frames, {} episodes, {} samples per epoch",
+                started.n_frames, started.n_episodes, started.n_samples
+            ),
             format!("Effective batch size: {}", started.batch_size),
             format!("num_learnable_params: {}", format_count_u64(started.n_learnable as u64)),
             format!("num_total_params: {}", format_count_u64(started.n_parameters as u64)),
@@ -186,10 +190,8 @@ impl Console {
 
     fn line(&self, metrics: &StepMetrics) -> String {
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let frames_per_episode = self
-            .started()
-            .as_ref()
-            .map_or(1.0, |started| started.n_frames as f64 / started.n_episodes.max(1) as f64);
+        let frames_per_episode =
+            self.started().as_ref().map_or(1.0, |started| started.n_frames as f64 / started.n_episodes.max(1) as f64);
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         let episodes = metrics.samples as f64 / frames_per_episode.max(1.0);
         log_line(&StepLine {
@@ -265,7 +267,11 @@ mod tests {
     #[test]
     fn the_device_flag_is_lerobots() {
         let arguments = ["--device=cpu", "--device", "cuda", "--devices=1"].map(str::to_owned);
-        assert_eq!(with_device(&arguments), ["--policy.device=cpu", "--policy.device", "cuda", "--devices=1"], "renamed");
+        assert_eq!(
+            with_device(&arguments),
+            ["--policy.device=cpu", "--policy.device", "cuda", "--devices=1"],
+            "renamed"
+        );
     }
 
     #[test]

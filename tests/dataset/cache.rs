@@ -11,10 +11,7 @@ use super::{copy_of, open, small};
 const CAMERAS: [&str; 2] = ["observation.images.top", "observation.images.wrist"];
 
 fn options(folder: &Path, size: Option<(usize, usize)>) -> FrameCacheOptions {
-    let camera = |key: &str| CachedCamera {
-        camera: key.to_owned(),
-        size,
-    };
+    let camera = |key: &str| CachedCamera { camera: key.to_owned(), size };
     FrameCacheOptions {
         directory: folder.to_path_buf(),
         cameras: CAMERAS.map(camera).to_vec(),
@@ -34,10 +31,8 @@ fn build(dataset: &Dataset, options: &FrameCacheOptions) -> (FrameCache, u64) {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("the folder of the cache")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).expect("the folder of the cache").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     files
 }
@@ -55,19 +50,12 @@ fn cached_frames_equal_decoded_ones() {
                 let (height, width) = size.unwrap_or((frame.height, frame.width));
                 let expected = resize(&frame, height, width);
                 let cached = cache.frame(camera, index).expect("a cached frame");
-                assert_eq!(
-                    (cached.height, cached.width),
-                    (height, width),
-                    "{camera}, frame {index}"
-                );
+                assert_eq!((cached.height, cached.width), (height, width), "{camera}, frame {index}");
                 assert!(cached.rgb == expected.rgb, "{camera}, frame {index}");
             }
         }
         assert!(cache.frame(CAMERAS[0], 33).is_err(), "there are 33 frames");
-        assert!(
-            cache.frame("observation.images.left", 0).is_err(),
-            "there are two cameras"
-        );
+        assert!(cache.frame("observation.images.left", 0).is_err(), "there are two cameras");
         let (_cache, decoded) = build(&dataset, &options(folder.path(), size));
         assert_eq!(decoded, 0, "the second time nothing is decoded");
     }
@@ -84,11 +72,7 @@ fn changed_datasets_are_decoded_again() {
     let mut bytes = fs::read(&video).expect("a video");
     bytes.extend_from_slice(&[0, 0, 0, 8, b'f', b'r', b'e', b'e']);
     fs::write(&video, bytes).expect("a longer video");
-    assert_eq!(
-        build(&open(&root), &options).1,
-        33,
-        "the other camera did not change"
-    );
+    assert_eq!(build(&open(&root), &options).1, 33, "the other camera did not change");
 }
 
 #[test]
@@ -118,10 +102,7 @@ fn damaged_caches_are_noticed_and_rebuilt() {
         let (cache, decoded) = build(&dataset, &options);
         assert_eq!(decoded, 33, "{what}: one camera is decoded again");
         let frame = resize(&dataset.frame(CAMERAS[0], 32).expect("a frame"), 24, 32);
-        assert!(
-            cache.frame(CAMERAS[0], 32).expect("a cached frame").rgb == frame.rgb,
-            "{what}"
-        );
+        assert!(cache.frame(CAMERAS[0], 32).expect("a cached frame").rgb == frame.rgb, "{what}");
     }
 }
 
@@ -131,19 +112,14 @@ fn the_folder_stays_below_its_limit() {
     let dataset = open(&small("av1"));
     let mut options = options(folder.path(), Some((24, 32)));
     build(&dataset, &options);
-    let one: u64 = fs::metadata(&files(folder.path())[0])
-        .expect("a cache")
-        .len();
+    let one: u64 = fs::metadata(&files(folder.path())[0]).expect("a cache").len();
     // Room for three files: two are there, two more are asked for.
     options.max_bytes = 3 * one;
     for camera in &mut options.cameras {
         camera.size = Some((32, 24));
     }
     build(&dataset, &options);
-    let total: u64 = files(folder.path())
-        .iter()
-        .map(|path| fs::metadata(path).expect("a cache").len())
-        .sum();
+    let total: u64 = files(folder.path()).iter().map(|path| fs::metadata(path).expect("a cache").len()).sum();
     assert!(total <= 3 * one, "{total} bytes");
     assert_eq!(files(folder.path()).len(), 3, "the longest unused went");
     options.max_bytes = 2 * one - 1;
@@ -152,10 +128,7 @@ fn the_folder_stays_below_its_limit() {
     }
     let error = FrameCache::open_or_build(&dataset, &options, &|_, _| {}, &AtomicBool::new(false));
     let error = error.expect_err("two files do not fit");
-    assert!(
-        matches!(error, DataError::CacheTooLarge { needed, allowed, .. } if needed > allowed),
-        "{error:?}"
-    );
+    assert!(matches!(error, DataError::CacheTooLarge { needed, allowed, .. } if needed > allowed), "{error:?}");
     assert_eq!(files(folder.path()).len(), 3, "nothing was deleted in vain");
 }
 
@@ -169,12 +142,7 @@ fn stopping_leaves_nothing_behind() {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let stopped =
-        FrameCache::open_or_build(&dataset, &options(folder.path(), None), &progress, &stop);
+    let stopped = FrameCache::open_or_build(&dataset, &options(folder.path(), None), &progress, &stop);
     assert!(matches!(stopped, Err(DataError::Stopped)), "it stops");
-    assert!(
-        files(folder.path()).is_empty(),
-        "{:?}",
-        files(folder.path())
-    );
+    assert!(files(folder.path()).is_empty(), "{:?}", files(folder.path()));
 }

@@ -65,24 +65,10 @@ fn damaged_json_is_survived() {
     for file in ["meta/info.json", "meta/stats.json"] {
         survive("av1", file, cut);
         survive("av1", file, |whole| flipped(whole, 0, whole.len(), 120));
-        let nonsense: [&[u8]; 7] = [
-            b"",
-            b"null",
-            b"[]",
-            b"{}",
-            b"\xff\xfe",
-            b"{\"fps\": 1e999}",
-            b"{\"features\": {}}",
-        ];
-        survive("av1", file, |_| {
-            nonsense
-                .iter()
-                .map(|bytes| (format!("{bytes:?}"), bytes.to_vec()))
-                .collect()
-        });
-        survive("av1", file, |_| {
-            vec![("deep".to_owned(), vec![b'['; 1_000_000])]
-        });
+        let nonsense: [&[u8]; 7] =
+            [b"", b"null", b"[]", b"{}", b"\xff\xfe", b"{\"fps\": 1e999}", b"{\"features\": {}}"];
+        survive("av1", file, |_| nonsense.iter().map(|bytes| (format!("{bytes:?}"), bytes.to_vec())).collect());
+        survive("av1", file, |_| vec![("deep".to_owned(), vec![b'['; 1_000_000])]);
     }
 }
 
@@ -92,10 +78,7 @@ fn absurd_declarations_are_errors() {
         ("\"fps\": 10,", "\"fps\": 0,"),
         ("\"fps\": 10,", "\"fps\": -10,"),
         ("\"fps\": 10,", "\"fps\": 29.97,"),
-        (
-            "data/chunk-{chunk_index:03d}",
-            "../../data/chunk-{chunk_index:03d}",
-        ),
+        ("data/chunk-{chunk_index:03d}", "../../data/chunk-{chunk_index:03d}"),
         ("videos/{video_key}", "/videos/{video_key}"),
         ("file-{file_index:03d}.mp4", "file-{nobody:03d}.mp4"),
         ("\"action\"", "\"actions\""),
@@ -106,27 +89,18 @@ fn absurd_declarations_are_errors() {
         assert!(use_it(&root).is_err(), "{from} becomes {to}");
     }
     let (_folder, root) = copy_of("av1");
-    edit(&root.join("meta/info.json"), |text| {
-        text.replacen("4\n", "4000000\n", 1)
-    });
+    edit(&root.join("meta/info.json"), |text| text.replacen("4\n", "4000000\n", 1));
     let error = Dataset::open(&root).expect_err("a shape of four million");
     assert!(error.to_string().contains("observation.state"), "{error}");
 }
 
 #[test]
 fn damaged_tables_are_survived() {
-    for (name, file) in [
-        ("av1", DATA),
-        ("av1", EPISODES),
-        ("av1", "meta/tasks.parquet"),
-        ("png_in_parquet", DATA),
-    ] {
+    for (name, file) in [("av1", DATA), ("av1", EPISODES), ("av1", "meta/tasks.parquet"), ("png_in_parquet", DATA)] {
         survive(name, file, cut);
         survive(name, file, |whole| flipped(whole, 0, whole.len(), 60));
         // The footer is at the end.
-        survive(name, file, |whole| {
-            flipped(whole, whole.len().saturating_sub(4000), whole.len(), 100)
-        });
+        survive(name, file, |whole| flipped(whole, whole.len().saturating_sub(4000), whole.len(), 100));
     }
 }
 
@@ -140,9 +114,7 @@ fn damaged_videos_are_survived() {
     }
     // Here it is at the end.
     let last = "videos/observation.images.top/chunk-000/file-004.mp4";
-    survive("av1_many_files", last, |whole| {
-        flipped(whole, whole.len().saturating_sub(1200), whole.len(), 100)
-    });
+    survive("av1_many_files", last, |whole| flipped(whole, whole.len().saturating_sub(1200), whole.len(), 100));
 }
 
 #[test]
@@ -153,14 +125,8 @@ fn recordings_that_were_not_finalised_say_so() {
         let whole = fs::read(&path).expect("a table");
         fs::write(&path, &whole[..whole.len() / 2]).expect("half a table");
         let error = Dataset::open(&root).expect_err("no footer");
-        assert!(
-            matches!(error, DataError::NotFinalised { .. }),
-            "{file}: {error:?}"
-        );
-        assert!(
-            error.to_string().contains("not finalised"),
-            "{file}: {error}"
-        );
+        assert!(matches!(error, DataError::NotFinalised { .. }), "{file}: {error:?}");
+        assert!(error.to_string().contains("not finalised"), "{file}: {error}");
     }
 }
 
@@ -171,9 +137,7 @@ fn contradicting_numbers_are_errors() {
         rewrite(&root.join(DATA), |name, array| {
             let changed: ArrayRef = if name == column {
                 let values = array.as_primitive::<Int64Type>().values().iter();
-                Arc::new(Int64Array::from_iter_values(
-                    values.map(|value| change(*value)),
-                ))
+                Arc::new(Int64Array::from_iter_values(values.map(|value| change(*value))))
             } else {
                 array
             };
@@ -189,10 +153,7 @@ fn contradicting_numbers_are_errors() {
         ("task_index", |value| value + 1),
     ];
     for (column, change) in cases {
-        assert!(
-            opened(column, change).is_err(),
-            "a changed `{column}` is noticed"
-        );
+        assert!(opened(column, change).is_err(), "a changed `{column}` is noticed");
     }
 }
 
@@ -202,92 +163,54 @@ fn nulls_are_errors_and_the_check_finds_nan() {
     rewrite(&root.join(DATA), |name, array| {
         let changed: ArrayRef = if name == "next.reward" {
             let rewards = array.as_primitive::<Float32Type>();
-            Arc::new(Float32Array::from_iter(
-                rewards
-                    .iter()
-                    .enumerate()
-                    .map(|(row, value)| value.filter(|_| row != 3)),
-            ))
+            Arc::new(Float32Array::from_iter(rewards.iter().enumerate().map(|(row, value)| value.filter(|_| row != 3))))
         } else {
             array
         };
         (name.to_owned(), changed)
     });
     let error = Dataset::open(&root).expect_err("a null");
-    assert!(
-        matches!(&error, DataError::ColumnNull { column, .. } if column == "next.reward"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, DataError::ColumnNull { column, .. } if column == "next.reward"), "{error:?}");
 
     let (_folder, root) = copy_of("av1");
     rewrite(&root.join(DATA), |name, array| {
         let changed: ArrayRef = if name == "next.reward" {
-            Arc::new(Float32Array::from_iter_values(
-                (0..array.len()).map(|row| if row == 3 { f32::NAN } else { 0.0 }),
-            ))
+            Arc::new(Float32Array::from_iter_values((0..array.len()).map(|row| if row == 3 { f32::NAN } else { 0.0 })))
         } else {
             array
         };
         (name.to_owned(), changed)
     });
     let findings = check(&open(&root), &|_, _| {});
-    let errors: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .collect();
+    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
     assert_eq!(errors.len(), 1, "{findings:?}");
-    assert!(
-        errors[0]
-            .message
-            .contains("`next.reward` is not finite in 1 frames, the first is 3"),
-        "{errors:?}"
-    );
+    assert!(errors[0].message.contains("`next.reward` is not finite in 1 frames, the first is 3"), "{errors:?}");
 }
 
 #[test]
 fn videos_that_are_too_short_or_absent_are_named() {
     let (_folder, root) = copy_of("av1_many_files");
-    let video = |number: usize| {
-        root.join(format!(
-            "videos/observation.images.top/chunk-000/file-{number:03}.mp4"
-        ))
-    };
+    let video = |number: usize| root.join(format!("videos/observation.images.top/chunk-000/file-{number:03}.mp4"));
     // Ten frames where thirteen are expected.
     fs::copy(video(1), video(4)).expect("another video");
     let dataset = open(&root);
     let last = dataset.n_frames() - 1;
-    let error = dataset
-        .frame("observation.images.top", last)
-        .expect_err("past the end of the video");
+    let error = dataset.frame("observation.images.top", last).expect_err("past the end of the video");
     assert!(matches!(error, DataError::VideoTime { .. }), "{error:?}");
     fs::remove_file(video(3)).expect("a video to remove");
     let dataset = open(&root);
-    let error = dataset
-        .frame("observation.images.top", 40)
-        .expect_err("no video");
+    let error = dataset.frame("observation.images.top", 40).expect_err("no video");
     assert!(error.to_string().contains("file-003.mp4"), "{error}");
     let findings = check(&dataset, &|_, _| {});
-    assert!(
-        findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error),
-        "{findings:?}"
-    );
+    assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
 }
 
 #[test]
 fn pictures_of_another_size_are_refused() {
     let (_folder, root) = copy_of("png_in_parquet");
-    edit(&root.join("meta/info.json"), |text| {
-        text.replacen("64,", "65,", 1)
-    });
-    let error = open(&root)
-        .frame("observation.images.top", 0)
-        .expect_err("48x64, not 48x65");
+    edit(&root.join("meta/info.json"), |text| text.replacen("64,", "65,", 1));
+    let error = open(&root).frame("observation.images.top", 0).expect_err("48x64, not 48x65");
     assert!(matches!(error, DataError::PictureSize { .. }), "{error:?}");
     let sentence = error.to_string();
-    assert!(
-        sentence.contains("48x64") && sentence.contains("48x65"),
-        "both sizes: {sentence}"
-    );
+    assert!(sentence.contains("48x64") && sentence.contains("48x65"), "both sizes: {sentence}");
 }

@@ -22,19 +22,13 @@ pub(super) fn read_table(path: &Path) -> RecordBatch {
     let file = File::open(path).expect("a parquet file");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a parquet file");
     let schema = Arc::clone(reader.schema());
-    let batches: Vec<RecordBatch> = reader
-        .build()
-        .expect("a reader")
-        .map(|batch| batch.expect("rows"))
-        .collect();
+    let batches: Vec<RecordBatch> = reader.build().expect("a reader").map(|batch| batch.expect("rows")).collect();
     concat_batches(&schema, &batches).expect("one table")
 }
 
 pub(super) fn write_table(path: &Path, columns: Vec<(String, ArrayRef)>) {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, array)| Field::new(name.as_str(), array.data_type().clone(), true))
-        .collect();
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(name.as_str(), array.data_type().clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).expect("a table");
@@ -86,9 +80,7 @@ fn lists_of_doubles_are_read() {
                 let width = usize::try_from(lists.value_length()).expect("a width");
                 let values = wide(lists.values());
                 let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(width, lists.len()));
-                Arc::new(
-                    ListArray::try_new(element(&values), offsets, values, None).expect("lists"),
-                )
+                Arc::new(ListArray::try_new(element(&values), offsets, values, None).expect("lists"))
             }
             None => wide(&array),
         };
@@ -120,10 +112,7 @@ fn rows_may_come_in_any_order() {
         assert_same(name, |name, array| {
             let n_rows = u32::try_from(array.len()).expect("few rows");
             let backwards = UInt32Array::from_iter_values((0..n_rows).rev());
-            (
-                name.to_owned(),
-                take(&array, &backwards, None).expect("all rows"),
-            )
+            (name.to_owned(), take(&array, &backwards, None).expect("all rows"))
         });
     }
 }
@@ -132,18 +121,10 @@ fn rows_may_come_in_any_order() {
 fn pictures_may_be_files_beside_the_table() {
     let (_folder, root) = copy_of("png_in_parquet");
     let table = read_table(&root.join(DATA));
-    let pictures = table
-        .column_by_name("observation.images.top")
-        .expect("pictures");
-    let bytes = pictures
-        .as_struct()
-        .column_by_name("bytes")
-        .expect("bytes")
-        .as_binary::<i32>();
+    let pictures = table.column_by_name("observation.images.top").expect("pictures");
+    let bytes = pictures.as_struct().column_by_name("bytes").expect("bytes").as_binary::<i32>();
     std::fs::create_dir_all(root.join("images")).expect("a folder");
-    let paths: Vec<String> = (0..bytes.len())
-        .map(|row| format!("images/{row}.png"))
-        .collect();
+    let paths: Vec<String> = (0..bytes.len()).map(|row| format!("images/{row}.png")).collect();
     for (row, path) in paths.iter().enumerate() {
         std::fs::write(root.join(path), bytes.value(row)).expect("a picture");
     }
@@ -151,31 +132,20 @@ fn pictures_may_be_files_beside_the_table() {
         let none: Vec<Option<&[u8]>> = vec![None; paths.len()];
         let bytes: ArrayRef = Arc::new(arrow::array::BinaryArray::from(none));
         let names: ArrayRef = Arc::new(arrow::array::StringArray::from(paths));
-        let fields = vec![
-            Field::new("bytes", DataType::Binary, true),
-            Field::new("path", DataType::Utf8, true),
-        ];
+        let fields = vec![Field::new("bytes", DataType::Binary, true), Field::new("path", DataType::Utf8, true)];
         let cells = arrow::array::StructArray::try_new(fields.into(), vec![bytes, names], None);
         Arc::new(cells.expect("cells"))
     };
     let replace = |column: &ArrayRef| {
         rewrite(&root.join(DATA), |name, array| {
             let is_camera = name == "observation.images.top";
-            (
-                name.to_owned(),
-                if is_camera { Arc::clone(column) } else { array },
-            )
+            (name.to_owned(), if is_camera { Arc::clone(column) } else { array })
         });
     };
     replace(&cells(paths));
-    assert_equals_lerobot(
-        &root,
-        &small("png_in_parquet").join("expected_items.safetensors"),
-    );
+    assert_equals_lerobot(&root, &small("png_in_parquet").join("expected_items.safetensors"));
     replace(&cells(vec!["../../etc/passwd".to_owned(); 33]));
-    let error = open(&root)
-        .frame("observation.images.top", 0)
-        .expect_err("outside the dataset");
+    let error = open(&root).frame("observation.images.top", 0).expect_err("outside the dataset");
     assert!(error.to_string().contains("leaves the folder"), "{error}");
 }
 
@@ -184,22 +154,12 @@ fn unnamed_task_columns_are_read_and_shuffled_rows_are_noticed() {
     let (_folder, root) = copy_of("av1");
     rewrite(&root.join(TASKS), |name, array| {
         let backwards = UInt32Array::from(vec![1, 0]);
-        let name = if name == "task" {
-            "__index_level_0__"
-        } else {
-            name
-        };
-        (
-            name.to_owned(),
-            take(&array, &backwards, None).expect("both rows"),
-        )
+        let name = if name == "task" { "__index_level_0__" } else { name };
+        (name.to_owned(), take(&array, &backwards, None).expect("both rows"))
     });
     assert_equals_lerobot(&root, &small("av1").join("expected_items.safetensors"));
     let warnings = open(&root).warnings().join("\n");
-    assert!(
-        warnings.contains("not in the order of `task_index`"),
-        "{warnings}"
-    );
+    assert!(warnings.contains("not in the order of `task_index`"), "{warnings}");
 }
 
 #[test]
@@ -209,10 +169,7 @@ fn missing_quantiles_and_other_spellings_are_no_obstacle() {
     edit(&stats, |text| {
         let mut stats: Value = serde_json::from_str(text).expect("statistics");
         for entry in stats.as_object_mut().expect("features").values_mut() {
-            entry
-                .as_object_mut()
-                .expect("statistics")
-                .retain(|name, _| !name.starts_with('q'));
+            entry.as_object_mut().expect("statistics").retain(|name, _| !name.starts_with('q'));
         }
         stats.to_string()
     });
@@ -222,14 +179,8 @@ fn missing_quantiles_and_other_spellings_are_no_obstacle() {
             .replace("\"video.codec\": \"av1\"", "\"video.codec\": \"h264\"")
     });
     let dataset = open(&root);
-    assert!(
-        dataset.stats().get("action", "q01").is_none(),
-        "no quantiles"
-    );
-    assert!(
-        dataset.stats().get("action", "mean").is_some(),
-        "but a mean"
-    );
+    assert!(dataset.stats().get("action", "q01").is_none(), "no quantiles");
+    assert!(dataset.stats().get("action", "mean").is_some(), "but a mean");
     let warnings = dataset.warnings().join("\n");
     for part in ["total_videos", "is h264, its files are av1"] {
         assert!(warnings.contains(part), "`{part}` in: {warnings}");
@@ -241,18 +192,11 @@ fn missing_quantiles_and_other_spellings_are_no_obstacle() {
 fn other_versions_are_explained() {
     let message = |version: &str| {
         let (_folder, root) = copy_of("av1");
-        edit(&root.join("meta/info.json"), |text| {
-            text.replace("\"v3.0\"", &format!("\"{version}\""))
-        });
-        Dataset::open(&root)
-            .map(|dataset| dataset.warnings().join("\n"))
-            .map_err(|error| error.to_string())
+        edit(&root.join("meta/info.json"), |text| text.replace("\"v3.0\"", &format!("\"{version}\"")));
+        Dataset::open(&root).map(|dataset| dataset.warnings().join("\n")).map_err(|error| error.to_string())
     };
     let v21 = message("v2.1").expect_err("2.1 is refused");
-    assert!(
-        v21.contains("python -m lerobot.scripts.convert_dataset_v21_to_v30"),
-        "{v21}"
-    );
+    assert!(v21.contains("python -m lerobot.scripts.convert_dataset_v21_to_v30"), "{v21}");
     let v20 = message("v2.0").expect_err("2.0 is refused");
     assert!(v20.contains("lerobot 0.3.x"), "{v20}");
     assert!(message("newest").is_err(), "no version at all");
@@ -266,10 +210,7 @@ fn other_versions_are_explained() {
 fn folders_that_are_no_datasets_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let error = Dataset::open(folder.path()).expect_err("an empty folder");
-    assert!(
-        matches!(&error, DataError::NotADataset { missing, .. } if missing == "meta/info.json"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, DataError::NotADataset { missing, .. } if missing == "meta/info.json"), "{error:?}");
     let (_folder, root) = copy_of("av1");
     std::fs::remove_file(root.join(TASKS)).expect("tasks to remove");
     let error = Dataset::open(&root).expect_err("no tasks");

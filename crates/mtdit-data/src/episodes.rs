@@ -61,11 +61,7 @@ pub struct EpisodeRange {
 impl Episode {
     /// Number and frames.
     pub fn range(&self) -> EpisodeRange {
-        EpisodeRange {
-            index: self.index,
-            from: self.from,
-            to: self.to,
-        }
+        EpisodeRange { index: self.index, from: self.from, to: self.to }
     }
 
     /// Where the frames of a camera are; nothing for cameras that are not stored as video.
@@ -78,10 +74,7 @@ impl Episode {
 pub(crate) fn read(root: &Path, info: &Info) -> Result<Vec<Episode>, DataError> {
     let folder = root.join(EPISODES_PATH);
     if !folder.is_dir() {
-        return Err(DataError::NotADataset {
-            missing: EPISODES_PATH.to_owned(),
-            path: root.to_path_buf(),
-        });
+        return Err(DataError::NotADataset { missing: EPISODES_PATH.to_owned(), path: root.to_path_buf() });
     }
     let cameras: Vec<&str> = info
         .features
@@ -93,10 +86,7 @@ pub(crate) fn read(root: &Path, info: &Info) -> Result<Vec<Episode>, DataError> 
     for path in parquet_files(&folder)? {
         let file = ParquetFile::open(&path)?;
         let columns = file.columns();
-        let columns: Vec<&str> = columns
-            .into_iter()
-            .filter(|name| !name.starts_with("stats/"))
-            .collect();
+        let columns: Vec<&str> = columns.into_iter().filter(|name| !name.starts_with("stats/")).collect();
         file.read(&columns, None, |batch| {
             let rows = Rows { batch, file: &file };
             for row in 0..batch.num_rows() {
@@ -106,9 +96,7 @@ pub(crate) fn read(root: &Path, info: &Info) -> Result<Vec<Episode>, DataError> 
         })?;
     }
     if episodes.is_empty() {
-        return Err(DataError::Empty {
-            path: root.to_path_buf(),
-        });
+        return Err(DataError::Empty { path: root.to_path_buf() });
     }
     episodes.sort_by_key(|episode| episode.index);
     cover(&mut episodes, &folder)?;
@@ -125,10 +113,7 @@ fn cover(episodes: &mut [Episode], folder: &Path) -> Result<(), DataError> {
             path: folder.to_path_buf(),
         };
         if episode.index != number {
-            return Err(wrong(format!(
-                "it is missing, episode {} is there instead",
-                episode.index
-            )));
+            return Err(wrong(format!("it is missing, episode {} is there instead", episode.index)));
         }
         if episode.from == usize::MAX {
             episode.from = next;
@@ -153,14 +138,10 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn episode(&self, row: usize, cameras: &[&str]) -> Result<Episode, DataError> {
-        let has_range = ["dataset_from_index", "dataset_to_index"]
-            .iter()
-            .all(|name| self.batch.column_by_name(name).is_some());
+        let has_range =
+            ["dataset_from_index", "dataset_to_index"].iter().all(|name| self.batch.column_by_name(name).is_some());
         let (from, to) = if has_range {
-            (
-                self.count("dataset_from_index", row)?,
-                self.count("dataset_to_index", row)?,
-            )
+            (self.count("dataset_from_index", row)?, self.count("dataset_to_index", row)?)
         } else {
             (usize::MAX, usize::MAX)
         };
@@ -180,24 +161,13 @@ impl Rows<'_> {
             length: self.count("length", row)?,
             from,
             to,
-            data: (
-                self.count("data/chunk_index", row)?,
-                self.count("data/file_index", row)?,
-            ),
-            videos: cameras
-                .iter()
-                .map(span)
-                .collect::<Result<Vec<VideoSpan>, DataError>>()?,
+            data: (self.count("data/chunk_index", row)?, self.count("data/file_index", row)?),
+            videos: cameras.iter().map(span).collect::<Result<Vec<VideoSpan>, DataError>>()?,
         })
     }
 
     fn wrong(&self, column: &str, found: String, expected: &str) -> DataError {
-        DataError::ColumnType {
-            column: column.to_owned(),
-            found,
-            expected: expected.to_owned(),
-            path: self.path(),
-        }
+        DataError::ColumnType { column: column.to_owned(), found, expected: expected.to_owned(), path: self.path() }
     }
 
     fn path(&self) -> PathBuf {
@@ -206,10 +176,7 @@ impl Rows<'_> {
 
     /// One number of a column, cast to what is needed.
     fn number(&self, column: &str, row: usize, target: &DataType) -> Result<ArrayRef, DataError> {
-        let array = self
-            .batch
-            .column_by_name(column)
-            .ok_or_else(|| self.file.missing(column))?;
+        let array = self.batch.column_by_name(column).ok_or_else(|| self.file.missing(column))?;
         if !array.data_type().is_numeric() {
             return Err(self.wrong(column, array.data_type().to_string(), "numbers"));
         }
@@ -228,10 +195,7 @@ impl Rows<'_> {
     }
 
     fn count(&self, column: &str, row: usize) -> Result<usize, DataError> {
-        let value = self
-            .number(column, row, &DataType::Int64)?
-            .as_primitive::<Int64Type>()
-            .value(0);
+        let value = self.number(column, row, &DataType::Int64)?.as_primitive::<Int64Type>().value(0);
         usize::try_from(value)
             .ok()
             .filter(|count| *count < usize::MAX / 2)
@@ -239,15 +203,8 @@ impl Rows<'_> {
     }
 
     fn seconds(&self, column: &str, row: usize) -> Result<f64, DataError> {
-        let value = self
-            .number(column, row, &DataType::Float64)?
-            .as_primitive::<Float64Type>()
-            .value(0);
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(self.wrong(column, value.to_string(), "seconds"))
-        }
+        let value = self.number(column, row, &DataType::Float64)?.as_primitive::<Float64Type>().value(0);
+        if value.is_finite() { Ok(value) } else { Err(self.wrong(column, value.to_string(), "seconds")) }
     }
 
     /// A list of texts, or one text; nothing when the column is absent.
@@ -260,9 +217,8 @@ impl Rows<'_> {
             Some(list) => list.value(row),
             None => array.slice(row, 1),
         };
-        let texts = list
-            .as_string_opt::<i32>()
-            .ok_or_else(|| self.wrong(column, array.data_type().to_string(), "texts"))?;
+        let texts =
+            list.as_string_opt::<i32>().ok_or_else(|| self.wrong(column, array.data_type().to_string(), "texts"))?;
         Ok(texts.iter().flatten().map(str::to_owned).collect())
     }
 }

@@ -128,9 +128,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A row of a column has the wrong number of values.
-    #[error(
-        "row {row} of column `{column}` holds {found} values, meta/info.json says {expected}: {path}"
-    )]
+    #[error("row {row} of column `{column}` holds {found} values, meta/info.json says {expected}: {path}")]
     ColumnLength {
         /// The column.
         column: String,
@@ -230,9 +228,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A codec that this build cannot decode.
-    #[error(
-        "the video is {codec}, which this build cannot decode; build mtdit with --features ffmpeg: {path}"
-    )]
+    #[error("the video is {codec}, which this build cannot decode; build mtdit with --features ffmpeg: {path}")]
     UnsupportedVideo {
         /// The codec, as the container names it.
         codec: String,
@@ -336,20 +332,13 @@ impl DataError {
     /// For `map_err`: an operation on a file or folder failed.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
-        move |error| Self::Io {
-            action,
-            error,
-            path,
-        }
+        move |error| Self::Io { action, error, path }
     }
 
     /// For `map_err`: parquet or arrow refused.
     pub(crate) fn parquet<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_path_buf();
-        move |error| Self::Parquet {
-            problem: error.to_string(),
-            path,
-        }
+        move |error| Self::Parquet { problem: error.to_string(), path }
     }
 }
 

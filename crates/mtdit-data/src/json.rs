@@ -16,22 +16,12 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// Reads a JSON file of at most 64 MiB.
 pub(crate) fn read(path: &Path) -> Result<Value, DataError> {
-    let bytes = fs::metadata(path)
-        .map_err(DataError::io("read", path))?
-        .len();
+    let bytes = fs::metadata(path).map_err(DataError::io("read", path))?.len();
     if bytes > MAX_BYTES {
-        return Err(DataError::TooLarge {
-            what: "a JSON file",
-            bytes,
-            allowed: MAX_BYTES,
-            path: path.to_path_buf(),
-        });
+        return Err(DataError::TooLarge { what: "a JSON file", bytes, allowed: MAX_BYTES, path: path.to_path_buf() });
     }
     let text = fs::read(path).map_err(DataError::io("read", path))?;
-    parse(&text).map_err(|problem| DataError::Json {
-        problem,
-        path: path.to_path_buf(),
-    })
+    parse(&text).map_err(|problem| DataError::Json { problem, path: path.to_path_buf() })
 }
 
 fn parse(text: &[u8]) -> Result<Value, String> {
@@ -57,9 +47,7 @@ fn without_python_numbers(text: &[u8]) -> Option<Vec<u8>> {
         if byte == b'"' {
             in_string = !in_string;
         }
-        let word = WORDS
-            .iter()
-            .find(|word| !in_string && text[at..].starts_with(word));
+        let word = WORDS.iter().find(|word| !in_string && text[at..].starts_with(word));
         if let Some(word) = word {
             cleaned.extend_from_slice(b"null");
             at += word.len();
@@ -84,9 +72,7 @@ pub(crate) fn write(path: &Path, value: &Value) -> Result<(), DataError> {
     })?;
     let temporary = with_suffix(path, ".partial");
     let mut file = File::create(&temporary).map_err(DataError::io("create", &temporary))?;
-    file.write_all(&text)
-        .and_then(|()| file.sync_all())
-        .map_err(DataError::io("write", &temporary))?;
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(DataError::io("write", &temporary))?;
     fs::rename(&temporary, path).map_err(DataError::io("rename a temporary file to", path))?;
     sync_folder(path);
     Ok(())
@@ -118,9 +104,6 @@ mod tests {
         assert!(value["a"].is_null(), "NaN becomes null");
         assert!(value["b"][0].is_null(), "-Infinity becomes null");
         assert_eq!(value["c"], "NaN \" Infinity", "strings are left alone");
-        assert!(
-            parse(b"{\"a\": nonsense}").is_err(),
-            "other words are refused"
-        );
+        assert!(parse(b"{\"a\": nonsense}").is_err(), "other words are refused");
     }
 }

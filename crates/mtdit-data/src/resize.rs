@@ -19,24 +19,12 @@ pub fn resize(frame: &Frame, height: usize, width: usize) -> Frame {
     if frame.height == height && frame.width == width {
         return frame.clone();
     }
-    if frame.rgb.len() != frame.height * frame.width * 3
-        || frame.rgb.is_empty()
-        || height == 0
-        || width == 0
-    {
-        return Frame {
-            height,
-            width,
-            rgb: vec![0; height * width * 3],
-        };
+    if frame.rgb.len() != frame.height * frame.width * 3 || frame.rgb.is_empty() || height == 0 || width == 0 {
+        return Frame { height, width, rgb: vec![0; height * width * 3] };
     }
     let columns = taps(frame.width, width);
     let rows = taps(frame.height, height);
-    let narrow: Vec<f32> = frame
-        .rgb
-        .chunks_exact(frame.width * 3)
-        .flat_map(|row| resized_row(row, &columns))
-        .collect(); // [frame.height, width, 3]
+    let narrow: Vec<f32> = frame.rgb.chunks_exact(frame.width * 3).flat_map(|row| resized_row(row, &columns)).collect(); // [frame.height, width, 3]
     let mut rgb = Vec::with_capacity(height * width * 3);
     let mut sums = vec![0.0_f32; width * 3];
     for row in &rows {
@@ -81,26 +69,15 @@ fn taps(input: usize, output: usize) -> Vec<Taps> {
             let first = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(input);
             let first = first.min(end.saturating_sub(1));
-            let weights: Vec<f64> = (first..end)
-                .map(|tap| (1.0 - ((tap as f64 - centre + 0.5) / support).abs()).max(0.0))
-                .collect();
+            let weights: Vec<f64> =
+                (first..end).map(|tap| (1.0 - ((tap as f64 - centre + 0.5) / support).abs()).max(0.0)).collect();
             let total: f64 = weights.iter().sum();
-            Taps {
-                first,
-                weights: weights
-                    .iter()
-                    .map(|weight| (weight / total) as f32)
-                    .collect(),
-            }
+            Taps { first, weights: weights.iter().map(|weight| (weight / total) as f32).collect() }
         })
         .collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the value is clamped to 0..=255 before"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is clamped to 0..=255 before")]
 fn rounded(value: f32) -> u8 {
     value.round_ties_even().clamp(0.0, 255.0) as u8
 }
@@ -110,11 +87,7 @@ mod tests {
     use super::*;
 
     fn grey(height: usize, width: usize, values: &[u8]) -> Frame {
-        Frame {
-            height,
-            width,
-            rgb: values.iter().flat_map(|value| [*value; 3]).collect(),
-        }
+        Frame { height, width, rgb: values.iter().flat_map(|value| [*value; 3]).collect() }
     }
 
     #[test]
@@ -128,16 +101,8 @@ mod tests {
     #[test]
     fn doubling_interpolates_and_repeats_the_border() {
         let frame = grey(1, 2, &[0, 100]);
-        assert_eq!(
-            resize(&frame, 1, 4),
-            grey(1, 4, &[0, 25, 75, 100]),
-            "quarters"
-        );
-        assert_eq!(
-            resize(&frame, 2, 2),
-            grey(2, 2, &[0, 100, 0, 100]),
-            "rows are repeated"
-        );
+        assert_eq!(resize(&frame, 1, 4), grey(1, 4, &[0, 25, 75, 100]), "quarters");
+        assert_eq!(resize(&frame, 2, 2), grey(2, 2, &[0, 100, 0, 100]), "rows are repeated");
     }
 
     #[test]
@@ -145,10 +110,7 @@ mod tests {
         let frame = grey(5, 7, &[137; 35]);
         for (height, width) in [(3, 3), (7, 5), (1, 1), (224, 224)] {
             let resized = resize(&frame, height, width);
-            assert!(
-                resized.rgb.iter().all(|value| *value == 137),
-                "{height}x{width}"
-            );
+            assert!(resized.rgb.iter().all(|value| *value == 137), "{height}x{width}");
             assert_eq!(resized.rgb.len(), height * width * 3, "{height}x{width}");
         }
     }

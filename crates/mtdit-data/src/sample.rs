@@ -99,12 +99,7 @@ impl Sample {
 }
 
 /// Collects the sample of an anchor; with `pictures` false the cameras are left out.
-pub(crate) fn collect(
-    dataset: &Dataset,
-    index: usize,
-    window: &Window,
-    pictures: bool,
-) -> Result<Sample, DataError> {
+pub(crate) fn collect(dataset: &Dataset, index: usize, window: &Window, pictures: bool) -> Result<Sample, DataError> {
     let episode = dataset.episode_of(index)?;
     let mut sample = Sample {
         values: Vec::new(),
@@ -123,12 +118,7 @@ pub(crate) fn collect(
             for row in rows {
                 values.extend(dataset.values(&feature.key, row)?);
             }
-            sample.values.push(SampleValues {
-                key: feature.key.clone(),
-                values,
-                width: feature.width(),
-                is_pad,
-            });
+            sample.values.push(SampleValues { key: feature.key.clone(), values, width: feature.width(), is_pad });
         } else if pictures && feature.is_camera() && !feature.is_depth() {
             sample.cameras.push(SampleFrames {
                 key: feature.key.clone(),
@@ -140,12 +130,7 @@ pub(crate) fn collect(
     Ok(sample)
 }
 
-fn rows_of(
-    feature: &Feature,
-    index: usize,
-    episode: &Episode,
-    window: &Window,
-) -> (Vec<usize>, Vec<bool>) {
+fn rows_of(feature: &Feature, index: usize, episode: &Episode, window: &Window) -> (Vec<usize>, Vec<bool>) {
     let deltas = if feature.key.starts_with(OBSERVATION) {
         window.observation.as_slice()
     } else if feature.key == ACTION {

@@ -27,10 +27,7 @@ impl Tasks {
     pub(crate) fn read(root: &Path, warnings: &mut Vec<String>) -> Result<Self, DataError> {
         let path = root.join(TASKS_PATH);
         if !path.is_file() {
-            return Err(DataError::NotADataset {
-                missing: TASKS_PATH.to_owned(),
-                path: root.to_path_buf(),
-            });
+            return Err(DataError::NotADataset { missing: TASKS_PATH.to_owned(), path: root.to_path_buf() });
         }
         let file = ParquetFile::open(&path)?;
         let columns = file.columns();
@@ -44,11 +41,7 @@ impl Tasks {
             tasks.extend(rows(batch, text, &file)?);
             Ok(())
         })?;
-        if tasks
-            .iter()
-            .enumerate()
-            .any(|(row, (index, _))| i64::try_from(row) != Ok(*index))
-        {
+        if tasks.iter().enumerate().any(|(row, (index, _))| i64::try_from(row) != Ok(*index)) {
             warnings.push(format!(
                 "the rows of {TASKS_PATH} are not in the order of `task_index`: the column is used here, LeRobot uses \
                  the position of the row and would show other instructions"
@@ -57,10 +50,7 @@ impl Tasks {
         tasks.sort_by_key(|(index, _)| *index);
         if let Some(pair) = tasks.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(DataError::Tasks {
-                problem: format!(
-                    "task {} has two texts: `{}` and `{}`",
-                    pair[0].0, pair[0].1, pair[1].1
-                ),
+                problem: format!("task {} has two texts: `{}` and `{}`", pair[0].0, pair[0].1, pair[1].1),
                 path,
             });
         }
@@ -69,18 +59,13 @@ impl Tasks {
 
     /// The instruction of a task.
     pub fn get(&self, task_index: i64) -> Option<&str> {
-        let at = self
-            .tasks
-            .binary_search_by_key(&task_index, |(index, _)| *index)
-            .ok()?;
+        let at = self.tasks.binary_search_by_key(&task_index, |(index, _)| *index).ok()?;
         Some(&self.tasks[at].1)
     }
 
     /// Index and instruction, by index.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &str)> {
-        self.tasks
-            .iter()
-            .map(|(index, text)| (*index, text.as_str()))
+        self.tasks.iter().map(|(index, text)| (*index, text.as_str()))
     }
 
     /// Number of tasks.
@@ -94,32 +79,22 @@ impl Tasks {
     }
 }
 
-fn rows(
-    batch: &RecordBatch,
-    text: &str,
-    file: &ParquetFile,
-) -> Result<Vec<(i64, String)>, DataError> {
+fn rows(batch: &RecordBatch, text: &str, file: &ParquetFile) -> Result<Vec<(i64, String)>, DataError> {
     let wrong = |column: &str, found: &DataType, expected: &str| DataError::ColumnType {
         column: column.to_owned(),
         found: found.to_string(),
         expected: expected.to_owned(),
         path: file.path().to_path_buf(),
     };
-    let texts = batch
-        .column_by_name(text)
-        .ok_or_else(|| file.missing(text))?;
-    let indices = batch
-        .column_by_name(TASK_INDEX)
-        .ok_or_else(|| file.missing(TASK_INDEX))?;
+    let texts = batch.column_by_name(text).ok_or_else(|| file.missing(text))?;
+    let indices = batch.column_by_name(TASK_INDEX).ok_or_else(|| file.missing(TASK_INDEX))?;
     if !indices.data_type().is_integer() {
         return Err(wrong(TASK_INDEX, indices.data_type(), "integers"));
     }
     let indices = guarded(|| cast(indices, &DataType::Int64))
         .map_err(DataError::parquet(file.path()))?
         .map_err(DataError::parquet(file.path()))?;
-    let texts = texts
-        .as_string_opt::<i32>()
-        .ok_or_else(|| wrong(text, texts.data_type(), "texts"))?;
+    let texts = texts.as_string_opt::<i32>().ok_or_else(|| wrong(text, texts.data_type(), "texts"))?;
     if indices.null_count() + texts.null_count() > 0 {
         return Err(DataError::ColumnNull {
             column: format!("{TASK_INDEX} or {text}"),
@@ -128,9 +103,5 @@ fn rows(
         });
     }
     let indices = indices.as_primitive::<Int64Type>().values();
-    Ok(indices
-        .iter()
-        .copied()
-        .zip(texts.iter().flatten().map(str::to_owned))
-        .collect())
+    Ok(indices.iter().copied().zip(texts.iter().flatten().map(str::to_owned)).collect())
 }

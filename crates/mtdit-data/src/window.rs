@@ -36,10 +36,7 @@ impl Window {
     pub fn new(n_obs_steps: usize, horizon: usize) -> Self {
         let first = 1 - i64::try_from(n_obs_steps).unwrap_or(i64::MAX);
         let horizon = i64::try_from(horizon).unwrap_or(i64::MAX);
-        Self {
-            observation: (first..=0).collect(),
-            action: (first..first.saturating_add(horizon)).collect(),
-        }
+        Self { observation: (first..=0).collect(), action: (first..first.saturating_add(horizon)).collect() }
     }
 
     /// Only the anchor itself, as `LeRobot` returns it without delta timestamps.
@@ -57,11 +54,7 @@ impl Window {
             .iter()
             .map(|delta| {
                 let distance = usize::try_from(delta.unsigned_abs()).unwrap_or(usize::MAX);
-                let row = if *delta < 0 {
-                    anchor.checked_sub(distance)
-                } else {
-                    Some(anchor.saturating_add(distance))
-                };
+                let row = if *delta < 0 { anchor.checked_sub(distance) } else { Some(anchor.saturating_add(distance)) };
                 let inside = row.filter(|row| (episode.from..episode.to).contains(row));
                 let clamped = row.unwrap_or(episode.from).clamp(episode.from, last);
                 (clamped, inside.is_none())
@@ -74,58 +67,30 @@ impl Window {
 mod tests {
     use super::*;
 
-    const EPISODE: EpisodeRange = EpisodeRange {
-        index: 1,
-        from: 10,
-        to: 15,
-    };
+    const EPISODE: EpisodeRange = EpisodeRange { index: 1, from: 10, to: 15 };
 
     #[test]
     fn deltas_are_those_of_lerobot() {
         let window = Window::new(2, 8);
         assert_eq!(window.observation, [-1, 0], "the default observation");
-        assert_eq!(
-            window.action,
-            [-1, 0, 1, 2, 3, 4, 5, 6],
-            "as many as the horizon"
-        );
+        assert_eq!(window.action, [-1, 0, 1, 2, 3, 4, 5, 6], "as many as the horizon");
         assert_eq!(Window::anchor_only().action, [0], "one frame");
     }
 
     #[test]
     fn windows_are_clamped_to_the_episode() {
         let (rows, padding) = Window::rows(10, EPISODE, &[-1, 0, 1, 2, 3, 4, 5, 6]);
-        assert_eq!(
-            rows,
-            [10, 10, 11, 12, 13, 14, 14, 14],
-            "clamped at both ends"
-        );
-        assert_eq!(
-            padding,
-            [true, false, false, false, false, false, true, true],
-            "outside is padding"
-        );
+        assert_eq!(rows, [10, 10, 11, 12, 13, 14, 14, 14], "clamped at both ends");
+        assert_eq!(padding, [true, false, false, false, false, false, true, true], "outside is padding");
         let (rows, padding) = Window::rows(14, EPISODE, &[-1, 0]);
-        assert_eq!(
-            (rows, padding),
-            (vec![13, 14], vec![false, false]),
-            "the last frame is real"
-        );
+        assert_eq!((rows, padding), (vec![13, 14], vec![false, false]), "the last frame is real");
     }
 
     #[test]
     fn windows_never_leave_the_first_episode() {
-        let first = EpisodeRange {
-            index: 0,
-            from: 0,
-            to: 1,
-        };
+        let first = EpisodeRange { index: 0, from: 0, to: 1 };
         let (rows, padding) = Window::rows(0, first, &[i64::MIN, -1, 0, 1, i64::MAX]);
         assert_eq!(rows, [0; 5], "there is one frame");
-        assert_eq!(
-            padding,
-            [true, true, false, true, true],
-            "and it is real once"
-        );
+        assert_eq!(padding, [true, true, false, true, true], "and it is real once");
     }
 }

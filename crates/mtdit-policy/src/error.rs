@@ -30,7 +30,9 @@ pub enum ConfigError {
         expected: String,
     },
     /// The network would not fit into any memory.
-    #[error("config.json describes a network of about {millions} million parameters, more than the {limit} million mtdit accepts; check hidden_dim, num_layers and timestep_embed_dim")]
+    #[error(
+        "config.json describes a network of about {millions} million parameters, more than the {limit} million mtdit accepts; check hidden_dim, num_layers and timestep_embed_dim"
+    )]
     TooLarge {
         /// Parameters, in millions.
         millions: u64,
@@ -67,7 +69,9 @@ pub enum WeightError {
         name: String,
     },
     /// Tensors that this policy has no place for.
-    #[error("{file}: {count} tensors do not belong to this policy, the first is `{name}`; check that config.json and model.safetensors belong together")]
+    #[error(
+        "{file}: {count} tensors do not belong to this policy, the first is `{name}`; check that config.json and model.safetensors belong together"
+    )]
     Extra {
         /// The file.
         file: String,
@@ -99,7 +103,9 @@ pub enum WeightError {
         found: String,
     },
     /// NaN or infinity.
-    #[error("{file}: tensor `{name}` holds {value} at element {index}; the checkpoint is damaged or its training diverged")]
+    #[error(
+        "{file}: tensor `{name}` holds {value} at element {index}; the checkpoint is damaged or its training diverged"
+    )]
     NonFinite {
         /// The file.
         file: String,

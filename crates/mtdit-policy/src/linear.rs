@@ -76,9 +76,7 @@ impl Linear {
 pub(crate) fn matmul(left: Tensor<4>, right: Tensor<4>, precision: Precision) -> Tensor<4> {
     match precision {
         Precision::F32 => left.matmul(right),
-        Precision::Bf16 => {
-            left.cast(FloatDType::BF16).matmul(right.cast(FloatDType::BF16)).cast(FloatDType::F32)
-        }
+        Precision::Bf16 => left.cast(FloatDType::BF16).matmul(right.cast(FloatDType::BF16)).cast(FloatDType::F32),
     }
 }
 

@@ -123,7 +123,12 @@ impl Policy {
     ///
     /// # Errors
     /// [`PolicyError::Noise`] when the noise has the wrong shape.
-    pub fn sample(&self, conditioning: &Conditioning, plan: &SamplingPlan, noise: Noise) -> Result<Tensor<3>, PolicyError> {
+    pub fn sample(
+        &self,
+        conditioning: &Conditioning,
+        plan: &SamplingPlan,
+        noise: Noise,
+    ) -> Result<Tensor<3>, PolicyError> {
         let condition = self.network.noise_predictor.condition(conditioning);
         let mut sampler = self.sampler(plan, noise, conditioning.vector.dims()[0])?;
         while let Some(query) = sampler.query() {
@@ -149,7 +154,9 @@ impl Policy {
     /// [`PolicyError::Noise`] when the noise has the wrong shape.
     pub fn sampler(&self, plan: &SamplingPlan, noise: Noise, batch: usize) -> Result<Sampler, PolicyError> {
         let expected = [batch, self.config.horizon, self.config.action_dim];
-        for (what, tensor) in [("initial noise", &noise.initial)].into_iter().chain(noise.steps.iter().map(|n| ("step noise", n))) {
+        for (what, tensor) in
+            [("initial noise", &noise.initial)].into_iter().chain(noise.steps.iter().map(|n| ("step noise", n)))
+        {
             let found = tensor.dims();
             if found != expected {
                 return Err(PolicyError::Noise { what, found: found.to_vec(), expected: expected.to_vec() });

@@ -43,7 +43,8 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 pub fn publish_folder(partial_folder: &Path, path: &Path) -> Result<(), TrainError> {
     flush_folder(partial_folder)?;
     if path.exists() {
-        let old = path.with_file_name(format!(".{}.old{PARTIAL}", path.file_name().unwrap_or_default().to_string_lossy()));
+        let old =
+            path.with_file_name(format!(".{}.old{PARTIAL}", path.file_name().unwrap_or_default().to_string_lossy()));
         remove_folder(&old)?;
         fs::rename(path, &old).map_err(TrainError::io("renaming", path))?;
         fs::rename(partial_folder, path).map_err(TrainError::io("renaming", partial_folder))?;

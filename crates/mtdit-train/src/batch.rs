@@ -22,7 +22,8 @@ impl Batcher {
     /// # Errors
     /// [`PolicyError::Instruction`] when one cannot be tokenised.
     pub fn new(policy: Arc<Policy>, tasks: &[String]) -> Result<Self, PolicyError> {
-        let tokens: Result<Vec<Vec<u32>>, PolicyError> = tasks.iter().map(|task| policy.preprocessor().tokens(task)).collect();
+        let tokens: Result<Vec<Vec<u32>>, PolicyError> =
+            tasks.iter().map(|task| policy.preprocessor().tokens(task)).collect();
         let text_encoder = &policy.network().observation_encoder.text_encoder;
         // One instruction at a time: its feature must not depend on the others' lengths, to the bit.
         let pooled = tokens?.into_iter().map(|tokens| text_encoder.pooled(&[tokens])).collect();

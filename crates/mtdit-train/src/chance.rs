@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use mtdit_policy::PolicyConfig;
 use mtdit_policy::Chance;
+use mtdit_policy::PolicyConfig;
 use mtdit_policy::checkpoint::WeightSource;
 use mtdit_policy::config::{ObjectiveConfig, TimestepSampling};
 use rand::rngs::StdRng;
@@ -87,7 +87,8 @@ impl NoiseFile {
         let invalid = |reason: String| TrainError::Invalid { path: path.to_owned(), reason };
         let mut file = WeightFile::open(path)?;
         let shape = file.index().entry("noise")?.shape.clone();
-        let shape: [usize; 4] = shape.try_into().map_err(|shape| invalid(format!("`noise` has shape {shape:?}, four sizes are needed")))?;
+        let shape: [usize; 4] =
+            shape.try_into().map_err(|shape| invalid(format!("`noise` has shape {shape:?}, four sizes are needed")))?;
         let times = file.index().entry("timesteps")?.shape.clone();
         if times != shape[..2] {
             return Err(invalid(format!("`timesteps` has shape {times:?}, `noise` has {shape:?}")));
@@ -127,7 +128,13 @@ impl ChanceSource {
     ///
     /// # Errors
     /// [`TrainError::Setting`] when a noise file has no noise for this batch.
-    pub fn training(&self, config: &PolicyConfig, step: u64, batch: usize, device: &Device) -> Result<Chance, TrainError> {
+    pub fn training(
+        &self,
+        config: &PolicyConfig,
+        step: u64,
+        batch: usize,
+        device: &Device,
+    ) -> Result<Chance, TrainError> {
         let (noise, timesteps) = match &self.file {
             Some(file) => file.at(step, batch).ok_or_else(|| {
                 TrainError::Setting(format!("the noise file holds nothing for batch {step} of {batch} samples"))

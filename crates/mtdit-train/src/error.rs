@@ -20,7 +20,9 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// No checkpoint there.
-    #[error("{path}: no checkpoint here; a checkpoint is a folder with config.json and model.safetensors, one with pretrained_model/, or a training output with checkpoints/last")]
+    #[error(
+        "{path}: no checkpoint here; a checkpoint is a folder with config.json and model.safetensors, one with pretrained_model/, or a training output with checkpoints/last"
+    )]
     NoCheckpoint {
         /// The folder.
         path: PathBuf,
@@ -59,7 +61,9 @@ pub enum TrainError {
     #[error("{0}")]
     Setting(String),
     /// The loss or a gradient became NaN or infinite.
-    #[error("step {step}: the {what} is {value}; training stops and the last checkpoint ({checkpoint}) stays as it is. The learning rate was {lr:e}; the batch held frames {frames:?}. Lower --policy.optimizer_lr, or look at those frames")]
+    #[error(
+        "step {step}: the {what} is {value}; training stops and the last checkpoint ({checkpoint}) stays as it is. The learning rate was {lr:e}; the batch held frames {frames:?}. Lower --policy.optimizer_lr, or look at those frames"
+    )]
     NonFinite {
         /// The step.
         step: u64,

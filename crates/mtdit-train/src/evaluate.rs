@@ -163,7 +163,9 @@ impl ActionErrors {
         let all: f64 = counts.iter().sum::<f64>().max(1.0);
         #[expect(clippy::cast_precision_loss, reason = "action dimensions are few")]
         let width = dims.max(1) as f64;
-        let per_dim = |kind: usize| (0..dims).map(|dim| (0..steps).map(|step| sums[step * dims + dim][kind]).sum::<f64>() / all).collect();
+        let per_dim = |kind: usize| {
+            (0..dims).map(|dim| (0..steps).map(|step| sums[step * dims + dim][kind]).sum::<f64>() / all).collect()
+        };
         let per_step = |kind: usize| {
             let row = |step: usize| sums[step * dims..(step + 1) * dims].iter().map(|sum| sum[kind]).sum::<f64>();
             (0..steps).map(|step| row(step) / counts[step].max(1.0) / width).collect()
@@ -199,7 +201,9 @@ pub fn spread_per_dim(predictions: &Predictions) -> Vec<f64> {
     };
     let anchors = predictions.samples.len();
     let over = |dim: usize| (0..anchors).flat_map(move |anchor| (0..steps).map(move |step| (anchor, step, dim)));
-    (0..dims).map(|dim| mean(&over(dim).map(|(anchor, step, dim)| deviation(anchor, step, dim)).collect::<Vec<_>>())).collect()
+    (0..dims)
+        .map(|dim| mean(&over(dim).map(|(anchor, step, dim)| deviation(anchor, step, dim)).collect::<Vec<_>>()))
+        .collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

@@ -55,7 +55,8 @@ impl CheckpointFolder {
     /// [`TrainError::Config`] names the file and the field.
     pub fn config(&self) -> Result<LeRobotConfig, TrainError> {
         let path = self.root.join("config.json");
-        LeRobotConfig::from_json(&read_text(&path)?).map_err(|source| TrainError::Config { path: self.root.clone(), source })
+        LeRobotConfig::from_json(&read_text(&path)?)
+            .map_err(|source| TrainError::Config { path: self.root.clone(), source })
     }
 
     /// Everything but the weights. Without processor files the statistics are empty.
@@ -115,7 +116,12 @@ impl CheckpointFolder {
     ///
     /// # Errors
     /// As [`CheckpointFolder::policy`].
-    pub fn policy_as(&self, parts: &CheckpointParts, precision: Precision, device: &Device) -> Result<Policy, TrainError> {
+    pub fn policy_as(
+        &self,
+        parts: &CheckpointParts,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Policy, TrainError> {
         let mut weights = self.weights()?;
         pollster::block_on(parts.load(&mut weights, precision, device)).map_err(|error| match error {
             PolicyError::Config(source) => TrainError::Config { path: self.root.clone(), source },
@@ -142,15 +148,20 @@ impl CheckpointFolder {
         &self,
         file: &str,
         default_state: &str,
-    ) -> Result<Option<(indexmap::IndexMap<String, mtdit_policy::config::NormalizationMode>, Statistics)>, TrainError> {
+    ) -> Result<Option<(indexmap::IndexMap<String, mtdit_policy::config::NormalizationMode>, Statistics)>, TrainError>
+    {
         let path = self.root.join(file);
         if !path.is_file() {
             return Ok(None);
         }
-        let step = normalizer_step(file, &read_text(&path)?).map_err(|source| TrainError::Config { path: self.root.clone(), source })?;
+        let step = normalizer_step(file, &read_text(&path)?)
+            .map_err(|source| TrainError::Config { path: self.root.clone(), source })?;
         let state = self.root.join(step.state_file.as_deref().unwrap_or(default_state));
         if !state.is_file() {
-            return Err(TrainError::MissingFile { path: state, hint: "the processor file beside it names it as its statistics" });
+            return Err(TrainError::MissingFile {
+                path: state,
+                hint: "the processor file beside it names it as its statistics",
+            });
         }
         let bytes = read_capped(&state, MAX_STATISTICS)?;
         Ok(Some((step.norm_map, read_statistics(&state.display().to_string(), bytes)?)))
@@ -174,13 +185,17 @@ fn follow(last: &Path) -> Option<PathBuf> {
 /// [`TrainError::Io`] or [`TrainError::Invalid`].
 pub(crate) fn read_text(path: &Path) -> Result<String, TrainError> {
     let bytes = read_capped(path, MAX_JSON)?;
-    String::from_utf8(bytes).map_err(|error| TrainError::Invalid { path: path.to_owned(), reason: format!("not UTF-8 text: {error}") })
+    String::from_utf8(bytes)
+        .map_err(|error| TrainError::Invalid { path: path.to_owned(), reason: format!("not UTF-8 text: {error}") })
 }
 
 fn read_capped(path: &Path, most: u64) -> Result<Vec<u8>, TrainError> {
     let length = fs::metadata(path).map_err(TrainError::io("reading", path))?.len();
     if length > most {
-        return Err(TrainError::Invalid { path: path.to_owned(), reason: format!("it has {length} bytes; at most {most} are read") });
+        return Err(TrainError::Invalid {
+            path: path.to_owned(),
+            reason: format!("it has {length} bytes; at most {most} are read"),
+        });
     }
     fs::read(path).map_err(TrainError::io("reading", path))
 }
@@ -200,7 +215,10 @@ impl WeightFile {
     /// [`TrainError::MissingFile`] without the file, [`TrainError::Policy`] when it is not safetensors.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         if !path.is_file() {
-            return Err(TrainError::MissingFile { path: path.to_owned(), hint: "a checkpoint holds its weights in it" });
+            return Err(TrainError::MissingFile {
+                path: path.to_owned(),
+                hint: "a checkpoint holds its weights in it",
+            });
         }
         let name = path.display().to_string();
         let mut file = File::open(path).map_err(TrainError::io("opening", path))?;

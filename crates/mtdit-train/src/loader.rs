@@ -73,7 +73,9 @@ impl Loader {
                 return batch;
             }
             let Ok((made, batch)) = self.receiver.recv() else {
-                return Err(TrainError::Setting("the loader threads ended; the error above this one says why".to_owned()));
+                return Err(TrainError::Setting(
+                    "the loader threads ended; the error above this one says why".to_owned(),
+                ));
             };
             self.ready.insert(made, batch);
         }

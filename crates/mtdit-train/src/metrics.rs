@@ -38,11 +38,15 @@ impl MetricsFile {
     }
 
     pub(crate) fn append(&self, line: &impl Serialize) -> Result<(), TrainError> {
-        let invalid = |error: serde_json::Error| TrainError::Invalid { path: self.path.clone(), reason: error.to_string() };
+        let invalid =
+            |error: serde_json::Error| TrainError::Invalid { path: self.path.clone(), reason: error.to_string() };
         let mut text = serde_json::to_string(line).map_err(invalid)?;
         text.push('\n');
-        let mut file =
-            fs::File::options().create(true).append(true).open(&self.path).map_err(TrainError::io("opening", &self.path))?;
+        let mut file = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .map_err(TrainError::io("opening", &self.path))?;
         file.write_all(text.as_bytes()).map_err(TrainError::io("writing", &self.path))
     }
 }

@@ -128,7 +128,9 @@ impl SampleSource {
     fn task(&self, anchor: usize) -> Result<usize, TrainError> {
         let task = self.dataset.task(anchor)?;
         let position = self.tasks.iter().position(|known| known == task);
-        position.ok_or_else(|| TrainError::Setting(format!("frame {anchor} has an instruction that meta/tasks.parquet does not hold")))
+        position.ok_or_else(|| {
+            TrainError::Setting(format!("frame {anchor} has an instruction that meta/tasks.parquet does not hold"))
+        })
     }
 
     /// The crop of one frame as planar floats.

@@ -109,7 +109,8 @@ impl CheckpointWriter {
 
     fn visual(&self) -> Vec<&str> {
         let features = self.config.input_features.iter();
-        let visual = features.filter(|(_, feature)| feature.kind == mtdit_policy::checkpoint::lerobot::FeatureKind::Visual);
+        let visual =
+            features.filter(|(_, feature)| feature.kind == mtdit_policy::checkpoint::lerobot::FeatureKind::Visual);
         visual.map(|(key, _)| key.as_str()).collect()
     }
 

@@ -35,14 +35,7 @@ pub enum ScheduleError {
 }
 
 /// The names that can be used.
-const NAMES: [&str; 6] = [
-    "cosine",
-    "linear",
-    "constant",
-    "constant_with_warmup",
-    "cosine_with_restarts",
-    "polynomial",
-];
+const NAMES: [&str; 6] = ["cosine", "linear", "constant", "constant_with_warmup", "cosine_with_restarts", "polynomial"];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Shape {
@@ -82,11 +75,7 @@ impl LearningRate {
             "piecewise_constant" => return Err(ScheduleError::NeedsRules),
             _ => return Err(ScheduleError::Unknown(name.to_owned())),
         };
-        Ok(Self {
-            shape,
-            warmup,
-            steps,
-        })
+        Ok(Self { shape, warmup, steps })
     }
 
     /// `g(update)`: what the base rates are multiplied with at this update, counted from zero.
@@ -104,12 +93,8 @@ impl LearningRate {
             Shape::Cosine => half_cosine(progress),
             Shape::CosineWithRestarts if progress >= 1.0 => 0.0,
             Shape::CosineWithRestarts => half_cosine(progress % 1.0),
-            Shape::Polynomial(base) if update > self.steps || self.steps <= self.warmup => {
-                POLYNOMIAL_END / base
-            }
-            Shape::Polynomial(base) => {
-                ((base - POLYNOMIAL_END) * (1.0 - progress) + POLYNOMIAL_END) / base
-            }
+            Shape::Polynomial(base) if update > self.steps || self.steps <= self.warmup => POLYNOMIAL_END / base,
+            Shape::Polynomial(base) => ((base - POLYNOMIAL_END) * (1.0 - progress) + POLYNOMIAL_END) / base,
         }
     }
 
@@ -133,10 +118,7 @@ mod tests {
     }
 
     fn close(found: f64, expected: f64) {
-        assert!(
-            (found - expected).abs() < 1e-12,
-            "found {found}, expected {expected}"
-        );
+        assert!((found - expected).abs() < 1e-12, "found {found}, expected {expected}");
     }
 
     #[test]
@@ -153,10 +135,7 @@ mod tests {
     fn cosine_equals_a_genuine_run_to_the_bit() {
         let factor = schedule("cosine", 0, 6).factor(3);
         assert_eq!((2e-5 * factor).to_bits(), 1e-5_f64.to_bits());
-        assert_eq!(
-            (2.0000000000000003e-6 * factor).to_bits(),
-            1.0000000000000002e-6_f64.to_bits()
-        );
+        assert_eq!((2.0000000000000003e-6 * factor).to_bits(), 1.0000000000000002e-6_f64.to_bits());
     }
 
     #[test]
@@ -202,11 +181,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_built_is_said() {
-        let error = |name, lr| {
-            LearningRate::new(name, lr, 0, 10)
-                .expect_err("must be refused")
-                .to_string()
-        };
+        let error = |name, lr| LearningRate::new(name, lr, 0, 10).expect_err("must be refused").to_string();
         assert!(error("cosign", 2e-5).contains("cosine"));
         assert!(error("piecewise_constant", 2e-5).contains("step rules"));
         assert!(error("polynomial", 1e-8).contains("polynomial"));

@@ -117,7 +117,8 @@ impl Start {
             folder.map(|folder| folder.root().join("clip")),
             Some(PathBuf::from(&saved.vision_encoder_name)),
         ];
-        let path = candidates.into_iter().flatten().map(|folder| folder.join("config.json")).find(|path| path.is_file());
+        let path =
+            candidates.into_iter().flatten().map(|folder| folder.join("config.json")).find(|path| path.is_file());
         Ok(Self::New { clip_json: path.map(|path| read_text(&path)).transpose()? })
     }
 
@@ -197,19 +198,26 @@ fn warn(policy: &Policy, note: &dyn Fn(String)) {
     let config = policy.config();
     let constant = policy.postprocessor().constant_dimensions();
     if !constant.is_empty() {
-        note(format!("action dimensions {constant:?} never change in the dataset; the policy will always answer their constant value"));
+        note(format!(
+            "action dimensions {constant:?} never change in the dataset; the policy will always answer their constant value"
+        ));
     }
     if let (Some(camera), Some([height, width])) = (config.cameras.first(), config.image.image_crop_shape) {
         let [full_height, full_width] = config.image.resized([camera.height, camera.width]);
         let share = 100 * height * width / (full_height * full_width);
         if share < 50 {
-            note(format!("the crop of {height} x {width} shows the policy only {share} % of a {full_height} x {full_width} picture; set --policy.image_resize_shape to show it more"));
+            note(format!(
+                "the crop of {height} x {width} shows the policy only {share} % of a {full_height} x {full_width} picture; set --policy.image_resize_shape to show it more"
+            ));
         }
     }
     if let Objective::Diffusion { schedule, .. } = policy.objective() {
         let left = schedule.alpha_bar(Some(schedule.len() - 1));
         if left > 0.05 {
-            note(format!("with this beta schedule the noisiest timestep still holds {:.0} % of the signal, but sampling starts from pure noise; squaredcos_cap_v2 does not have this gap", 100.0 * left));
+            note(format!(
+                "with this beta schedule the noisiest timestep still holds {:.0} % of the signal, but sampling starts from pure noise; squaredcos_cap_v2 does not have this gap",
+                100.0 * left
+            ));
         }
     }
 }
@@ -217,9 +225,13 @@ fn warn(policy: &Policy, note: &dyn Fn(String)) {
 /// Episodes to train on and those held out.
 fn episodes(dataset: &Dataset, config: &TrainConfig) -> Result<(Vec<EpisodeRange>, Vec<EpisodeRange>), TrainError> {
     let wanted = config.dataset.episodes.as_deref();
-    if let Some(missing) = wanted.unwrap_or(&[]).iter().find(|&&index| dataset.episodes().iter().all(|episode| episode.index != index)) {
+    if let Some(missing) =
+        wanted.unwrap_or(&[]).iter().find(|&&index| dataset.episodes().iter().all(|episode| episode.index != index))
+    {
         let last = dataset.episodes().len().saturating_sub(1);
-        return Err(TrainError::Setting(format!("--dataset.episodes names episode {missing}; the dataset has episodes 0 to {last}")));
+        return Err(TrainError::Setting(format!(
+            "--dataset.episodes names episode {missing}; the dataset has episodes 0 to {last}"
+        )));
     }
     let chosen: Vec<_> = dataset
         .episodes()
@@ -267,7 +279,12 @@ pub(crate) fn count_parameters(network: &Network, keys: KeyMap) -> (usize, usize
     #[derive(Default)]
     struct Count(usize, usize);
     impl NamedVisitor for Count {
-        fn visit<const D: usize>(&mut self, key: &str, _: Layout, param: &burn::module::Param<burn::tensor::Tensor<D>>) {
+        fn visit<const D: usize>(
+            &mut self,
+            key: &str,
+            _: Layout,
+            param: &burn::module::Param<burn::tensor::Tensor<D>>,
+        ) {
             let count = param.lazy_shape().num_elements();
             self.1 += count;
             if !mtdit_policy::checkpoint::keys::is_frozen(key) {

@@ -66,15 +66,24 @@ pub fn save(
 ///
 /// # Errors
 /// [`TrainError`] names the file and tensor that are missing or do not fit.
-pub fn load(folder: &Path, network: &Network, keys: KeyMap, device: &Device) -> Result<(Progress, IndexMap<String, Moments>), TrainError> {
+pub fn load(
+    folder: &Path,
+    network: &Network,
+    keys: KeyMap,
+    device: &Device,
+) -> Result<(Progress, IndexMap<String, Moments>), TrainError> {
     let path = folder.join("training_step.json");
     if !path.is_file() {
-        return Err(TrainError::MissingFile { path, hint: "a run can only be resumed from a checkpoint with training_state/" });
+        return Err(TrainError::MissingFile {
+            path,
+            hint: "a run can only be resumed from a checkpoint with training_state/",
+        });
     }
     let value: Value = serde_json::from_str(&read_text(&path)?)
         .map_err(|error| TrainError::Invalid { path: path.clone(), reason: error.to_string() })?;
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
-    let missing = |name: &str| TrainError::Invalid { path: path.clone(), reason: format!("it holds no number `{name}`") };
+    let missing =
+        |name: &str| TrainError::Invalid { path: path.clone(), reason: format!("it holds no number `{name}`") };
     let progress = Progress {
         step: number("step").ok_or_else(|| missing("step"))?,
         batch_size: usize::try_from(number("batch_size").ok_or_else(|| missing("batch_size"))?).unwrap_or(1),
@@ -136,7 +145,12 @@ fn scheduler_state(schedule: &Schedule, step: u64) -> Value {
     })
 }
 
-fn optimizer_state(network: &Network, keys: KeyMap, adam: &Adam, groups: &[Vec<String>; 2]) -> Vec<(String, SavedTensor)> {
+fn optimizer_state(
+    network: &Network,
+    keys: KeyMap,
+    adam: &Adam,
+    groups: &[Vec<String>; 2],
+) -> Vec<(String, SavedTensor)> {
     let mut shapes = Shapes(IndexMap::new());
     visit_named(network, keys, &mut shapes);
     let mut tensors = Vec::new();
@@ -167,7 +181,9 @@ pub fn weights(network: &Network, keys: KeyMap) -> Vec<(String, SavedTensor)> {
 /// [`TrainError::Io`] names the file.
 pub fn write_tensors(path: &Path, tensors: Vec<(String, SavedTensor)>) -> Result<(), TrainError> {
     safetensors::serialize_to_file(tensors, None, path).map_err(|error| match error {
-        safetensors::SafeTensorError::IoError(source) => TrainError::Io { action: "writing", path: path.to_owned(), source },
+        safetensors::SafeTensorError::IoError(source) => {
+            TrainError::Io { action: "writing", path: path.to_owned(), source }
+        }
         other => TrainError::Invalid { path: path.to_owned(), reason: other.to_string() },
     })?;
     let file = std::fs::File::options().write(true).open(path).map_err(TrainError::io("opening", path))?;

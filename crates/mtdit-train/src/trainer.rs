@@ -77,7 +77,8 @@ impl Trainer {
         let config = &options.config;
         let keys = KeyMap::new(policy.config());
         let optimizer = &config.optimizer;
-        let mut adam = Adam::new(AdamConfig { betas: optimizer.betas, eps: optimizer.eps, weight_decay: optimizer.weight_decay });
+        let mut adam =
+            Adam::new(AdamConfig { betas: optimizer.betas, eps: optimizer.eps, weight_decay: optimizer.weight_decay });
         let initial = LearningRates { base: optimizer.lr, vision: optimizer.lr * saved.vision_encoder_lr_multiplier };
         let warmup = config.scheduler.num_warmup_steps.unwrap_or(0);
         let rate = LearningRate::new(&config.scheduler.name, optimizer.lr, warmup, config.steps)
@@ -89,7 +90,8 @@ impl Trainer {
         let mut progress = Progress { step: 0, batch_size: config.batch_size };
         let mut ema = options.extras.ema.enable.then(|| Ema::new(options.extras.ema.clone(), &network, keys));
         if let Some(checkpoint) = config.checkpoint_path.as_ref().filter(|_| config.resume) {
-            let (saved_progress, moments) = state::load(&checkpoint.join("training_state"), &network, keys, &options.device)?;
+            let (saved_progress, moments) =
+                state::load(&checkpoint.join("training_state"), &network, keys, &options.device)?;
             progress = saved_progress;
             adam.restore(moments);
             if let Some(ema) = &mut ema {
@@ -97,12 +99,16 @@ impl Trainer {
                 let average = folder.and_then(|folder| folder.policy(&options.device));
                 match average {
                     Ok(average) => *ema = Ema::new(options.extras.ema.clone(), average.network(), keys),
-                    Err(error) => emit(TrainEvent::Note(format!("the moving average starts anew from the weights: {error}"))),
+                    Err(error) => {
+                        emit(TrainEvent::Note(format!("the moving average starts anew from the weights: {error}")))
+                    }
                 }
             }
             if progress.batch_size != config.batch_size {
                 let (before, now) = (progress.batch_size, config.batch_size);
-                emit(TrainEvent::Note(format!("the batch size was {before} and is now {now}; the run goes on where it was in its epoch")));
+                emit(TrainEvent::Note(format!(
+                    "the batch size was {before} and is now {now}; the run goes on where it was in its epoch"
+                )));
             }
         }
         let sampler = EpisodeSampler::new(&training, saved.drop_n_last_frames, true, config.seed.unwrap_or(0))?;
@@ -111,7 +117,8 @@ impl Trainer {
         let order = BatchOrder::new(sampler, config.batch_size, progress.step * accumulate, progress.batch_size);
         let file = options.extras.noise_file.as_deref().map(NoiseFile::open).transpose()?;
 
-        saved.pretrained_path = saved.pretrained_path.filter(|_| !config.resume || config.policy.contains_key("pretrained_path"));
+        saved.pretrained_path =
+            saved.pretrained_path.filter(|_| !config.resume || config.policy.contains_key("pretrained_path"));
         let writer = CheckpointWriter {
             folder: options.output_dir.join("checkpoints"),
             clip: policy.clip().clone(),
@@ -255,7 +262,9 @@ impl Trainer {
 
     /// Stops before a NaN reaches the weights.
     fn guard(&self, update: &Update, rates: LearningRates, frames: Vec<usize>) -> Result<(), TrainError> {
-        let fault = [("loss", update.loss), ("gradient norm", update.grad_norm)].into_iter().find(|(_, value)| !value.is_finite());
+        let fault = [("loss", update.loss), ("gradient norm", update.grad_norm)]
+            .into_iter()
+            .find(|(_, value)| !value.is_finite());
         let Some((what, value)) = fault else { return Ok(()) };
         let last = self.writer.folder.join("last");
         let checkpoint = if last.exists() { last.display().to_string() } else { "there is none yet".to_owned() };
@@ -267,8 +276,15 @@ impl Trainer {
         let network = self.evaluated();
         let policy = self.policy.with_network(network.clone());
         let batch_size = self.options.config.batch_size;
-        let eval_loss =
-            held_out_loss(&policy, &network, &self.source, &self.batcher, &self.held_out.loss, batch_size, &self.chance)?;
+        let eval_loss = held_out_loss(
+            &policy,
+            &network,
+            &self.source,
+            &self.batcher,
+            &self.held_out.loss,
+            batch_size,
+            &self.chance,
+        )?;
         let plan = policy.plan(quick_sampler(&policy))?;
         let quiet = |_| {};
         let options = PredictOptions { n_samples: 1, batch_size, seed: self.chance.seed, progress: &quiet };
@@ -304,7 +320,13 @@ impl Trainer {
             seed: self.chance.seed,
         };
         let progress = Progress { step: self.step, batch_size: self.options.config.batch_size };
-        self.writer.save(Snapshot { network: &network, average: average.as_ref(), adam: &self.adam, schedule: &schedule, progress })
+        self.writer.save(Snapshot {
+            network: &network,
+            average: average.as_ref(),
+            adam: &self.adam,
+            schedule: &schedule,
+            progress,
+        })
     }
 
     fn started(&self, order: &BatchOrder) -> Started {

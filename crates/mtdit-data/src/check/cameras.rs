@@ -22,10 +22,7 @@ impl CameraFindings {
                 1 => String::new(),
                 n_errors => format!(" (and {} more)", n_errors - 1),
             };
-            findings.add(
-                Severity::Error,
-                format!("camera `{camera}`: {first}{others}"),
-            );
+            findings.add(Severity::Error, format!("camera `{camera}`: {first}{others}"));
         }
         if let Some(first) = self.late.first() {
             findings.add(
@@ -52,16 +49,8 @@ impl CameraFindings {
 }
 
 /// One episode of a camera.
-pub(super) fn check_camera(
-    dataset: &Dataset,
-    camera: &str,
-    episode: &Episode,
-    seen: &mut CameraFindings,
-) {
-    if dataset
-        .feature(camera)
-        .is_some_and(|feature| feature.dtype == Dtype::Video)
-    {
+pub(super) fn check_camera(dataset: &Dataset, camera: &str, episode: &Episode, seen: &mut CameraFindings) {
+    if dataset.feature(camera).is_some_and(|feature| feature.dtype == Dtype::Video) {
         let mut previous = None;
         for index in episode.from..episode.to {
             match dataset.video_place(camera, index) {
@@ -92,10 +81,7 @@ pub(super) fn check_camera(
 
 /// A video file has as many pictures as its episodes have frames.
 pub(super) fn check_counts(dataset: &Dataset, camera: &str, findings: &mut Findings) {
-    if dataset
-        .feature(camera)
-        .is_none_or(|feature| feature.dtype != Dtype::Video)
-    {
+    if dataset.feature(camera).is_none_or(|feature| feature.dtype != Dtype::Video) {
         return;
     }
     let Ok(files) = dataset.camera_files(camera) else {
@@ -111,11 +97,7 @@ pub(super) fn check_counts(dataset: &Dataset, camera: &str, findings: &mut Findi
             if track.len() != n_frames {
                 findings.add(
                     Severity::Warning,
-                    format!(
-                        "{} has {} pictures, its episodes have {n_frames} frames",
-                        path.display(),
-                        track.len()
-                    ),
+                    format!("{} has {} pictures, its episodes have {n_frames} frames", path.display(), track.len()),
                 );
             }
         }

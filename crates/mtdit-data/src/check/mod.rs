@@ -129,10 +129,7 @@ fn check_numbers(dataset: &Dataset, findings: &mut Findings) {
         }
         if let Some(first) = not_finite.first() {
             let n_frames = not_finite.len();
-            findings.add(
-                Severity::Error,
-                format!("`{key}` is not finite in {n_frames} frames, the first is {first}"),
-            );
+            findings.add(Severity::Error, format!("`{key}` is not finite in {n_frames} frames, the first is {first}"));
         }
         let normalised = key == "action" || key.starts_with("observation.");
         let still: Vec<String> = extremes
@@ -157,33 +154,23 @@ fn check_numbers(dataset: &Dataset, findings: &mut Findings) {
 fn name_of(dataset: &Dataset, key: &str, dimension: usize) -> String {
     let names = dataset.feature(key).map(|feature| feature.names.as_slice());
     let name = names.and_then(|names| names.get(dimension));
-    name.map_or_else(
-        || format!("dimension {dimension}"),
-        |name| format!("`{name}`"),
-    )
+    name.map_or_else(|| format!("dimension {dimension}"), |name| format!("`{name}`"))
 }
 
 /// Instructions are used, and the episodes list those that their frames have.
 fn check_tasks(dataset: &Dataset, findings: &mut Findings) {
     let mut used: Vec<i64> = Vec::new();
     for episode in dataset.episodes() {
-        let mut here: Vec<i64> = (episode.from..episode.to)
-            .filter_map(|index| dataset.table().integer(TASK_INDEX, index))
-            .collect();
+        let mut here: Vec<i64> =
+            (episode.from..episode.to).filter_map(|index| dataset.table().integer(TASK_INDEX, index)).collect();
         here.sort_unstable();
         here.dedup();
         let listed = here.iter().filter_map(|task| dataset.tasks().get(*task));
-        let missing: Vec<&str> = listed
-            .filter(|text| !episode.tasks.iter().any(|task| task == text))
-            .collect();
+        let missing: Vec<&str> = listed.filter(|text| !episode.tasks.iter().any(|task| task == text)).collect();
         if !missing.is_empty() && !episode.tasks.is_empty() {
             findings.add(
                 Severity::Warning,
-                format!(
-                    "episode {} does not list its task `{}`",
-                    episode.index,
-                    missing.join("`, `")
-                ),
+                format!("episode {} does not list its task `{}`", episode.index, missing.join("`, `")),
             );
         }
         used.extend(here);
@@ -195,10 +182,7 @@ fn check_tasks(dataset: &Dataset, findings: &mut Findings) {
             findings.add(Severity::Warning, format!("task {index} has no text"));
         }
         if used.binary_search(&index).is_err() {
-            findings.add(
-                Severity::Note,
-                format!("task {index} (`{text}`) is in no frame"),
-            );
+            findings.add(Severity::Note, format!("task {index} (`{text}`) is in no frame"));
         }
     }
 }
@@ -207,8 +191,7 @@ fn check_tasks(dataset: &Dataset, findings: &mut Findings) {
 fn check_stats(dataset: &Dataset, findings: &mut Findings) {
     for feature in &dataset.info().features {
         let normalised = feature.key == "action" || feature.key.starts_with("observation.");
-        if !normalised || feature.is_depth() || !(feature.is_camera() || feature.dtype.is_numeric())
-        {
+        if !normalised || feature.is_depth() || !(feature.is_camera() || feature.dtype.is_numeric()) {
             continue;
         }
         let key = &feature.key;
@@ -220,10 +203,7 @@ fn check_stats(dataset: &Dataset, findings: &mut Findings) {
             })
             .collect();
         if !missing.is_empty() {
-            findings.add(
-                Severity::Warning,
-                format!("the statistics of `{key}` lack {}", missing.join(", ")),
-            );
+            findings.add(Severity::Warning, format!("the statistics of `{key}` lack {}", missing.join(", ")));
         }
     }
 }

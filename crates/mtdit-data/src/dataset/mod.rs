@@ -62,9 +62,7 @@ impl Dataset {
         if stats.is_none() {
             let (computed, left_out) = compute_stats(&dataset, &|_, _| {});
             dataset.stats = computed;
-            dataset.warnings.push(
-                "meta/stats.json is missing; the statistics were computed from the data".to_owned(),
-            );
+            dataset.warnings.push("meta/stats.json is missing; the statistics were computed from the data".to_owned());
             dataset.warnings.extend(left_out);
         }
         Ok(dataset)
@@ -107,11 +105,7 @@ impl Dataset {
 
     /// Keys of the cameras in the order of `info.json`; depth cameras are not among them.
     pub fn cameras(&self) -> Vec<&str> {
-        let cameras = self
-            .info
-            .features
-            .iter()
-            .filter(|feature| feature.is_camera() && !feature.is_depth());
+        let cameras = self.info.features.iter().filter(|feature| feature.is_camera() && !feature.is_depth());
         cameras.map(|feature| feature.key.as_str()).collect()
     }
 
@@ -134,9 +128,7 @@ impl Dataset {
     /// When there is no such column, it holds floats, or there is no such frame.
     pub fn integers(&self, key: &str, index: usize) -> Result<Vec<i64>, DataError> {
         let column = self.row(key, index)?;
-        column
-            .as_i64(index)
-            .ok_or_else(|| unknown("column of integers", key, self.table.keys()))
+        column.as_i64(index).ok_or_else(|| unknown("column of integers", key, self.table.keys()))
     }
 
     /// The instruction at a frame.
@@ -146,9 +138,7 @@ impl Dataset {
     pub fn task(&self, index: usize) -> Result<&str, DataError> {
         let task_index = self.integer(TASK_INDEX, index)?;
         self.tasks.get(task_index).ok_or_else(|| DataError::Tasks {
-            problem: format!(
-                "frame {index} has task {task_index}, which the table of tasks does not have"
-            ),
+            problem: format!("frame {index} has task {task_index}, which the table of tasks does not have"),
             path: self.root.clone(),
         })
     }
@@ -164,10 +154,7 @@ impl Dataset {
             found = Some(frame);
             Ok(())
         })?;
-        found.ok_or(DataError::FrameOutOfRange {
-            index,
-            n_frames: self.n_frames(),
-        })
+        found.ok_or(DataError::FrameOutOfRange { index, n_frames: self.n_frames() })
     }
 
     /// Everything that `LeRobotDataset` returns for an anchor.
@@ -182,11 +169,7 @@ impl Dataset {
     ///
     /// # Errors
     /// When there is no such frame.
-    pub fn sample_without_cameras(
-        &self,
-        index: usize,
-        window: &Window,
-    ) -> Result<Sample, DataError> {
+    pub fn sample_without_cameras(&self, index: usize, window: &Window) -> Result<Sample, DataError> {
         sample::collect(self, index, window, false)
     }
 
@@ -196,10 +179,7 @@ impl Dataset {
     /// When there is no such frame.
     pub fn episode_of(&self, index: usize) -> Result<&Episode, DataError> {
         let at = self.episodes.partition_point(|episode| episode.to <= index);
-        self.episodes.get(at).ok_or(DataError::FrameOutOfRange {
-            index,
-            n_frames: self.n_frames(),
-        })
+        self.episodes.get(at).ok_or(DataError::FrameOutOfRange { index, n_frames: self.n_frames() })
     }
 }
 
@@ -253,21 +233,14 @@ impl Dataset {
         let column = self.table.column(key);
         let column = column.ok_or_else(|| unknown("numeric column", key, self.table.keys()))?;
         if index >= self.n_frames() {
-            return Err(DataError::FrameOutOfRange {
-                index,
-                n_frames: self.n_frames(),
-            });
+            return Err(DataError::FrameOutOfRange { index, n_frames: self.n_frames() });
         }
         Ok(column)
     }
 }
 
 fn unknown(kind: &'static str, key: &str, available: Vec<&str>) -> DataError {
-    DataError::UnknownFeature {
-        kind,
-        key: key.to_owned(),
-        available: available.join(", "),
-    }
+    DataError::UnknownFeature { kind, key: key.to_owned(), available: available.join(", ") }
 }
 
 #[cfg(test)]

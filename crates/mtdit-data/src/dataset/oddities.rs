@@ -21,18 +21,13 @@ impl Dataset {
     /// The declared totals are those of the files.
     pub(super) fn compare_totals(&mut self) {
         let counted = [
-            (
-                "total_episodes",
-                self.info.total_episodes,
-                self.episodes.len(),
-            ),
+            ("total_episodes", self.info.total_episodes, self.episodes.len()),
             ("total_frames", self.info.total_frames, self.n_frames()),
             ("total_tasks", self.info.total_tasks, self.tasks.len()),
         ];
         for (field, declared, found) in counted {
             if declared != found {
-                let sentence =
-                    format!("meta/info.json says `{field}` is {declared}, the files have {found}");
+                let sentence = format!("meta/info.json says `{field}` is {declared}, the files have {found}");
                 self.warnings.push(sentence);
             }
         }
@@ -42,25 +37,18 @@ impl Dataset {
     pub(super) fn compare_codecs(&mut self) {
         let mut sentences = Vec::new();
         for feature in &self.info.features {
-            let declared = feature
-                .info
-                .get("video.codec")
-                .and_then(|codec| codec.as_str());
+            let declared = feature.info.get("video.codec").and_then(|codec| codec.as_str());
             let (Some(declared), Some(episode)) = (declared, self.episodes.first()) else {
                 continue;
             };
-            let track = self
-                .video_file(&feature.key, episode)
-                .and_then(|path| self.videos.track(&path));
+            let track = self.video_file(&feature.key, episode).and_then(|path| self.videos.track(&path));
             let Ok(track) = track else {
                 continue;
             };
             let found = codec_name(&track.codec);
             if found != declared && track.codec != declared {
-                sentences.push(format!(
-                    "meta/info.json says camera `{}` is {declared}, its files are {found}",
-                    feature.key
-                ));
+                sentences
+                    .push(format!("meta/info.json says camera `{}` is {declared}, its files are {found}", feature.key));
             }
         }
         self.warnings.extend(sentences);

@@ -24,9 +24,7 @@ impl Dataset {
         let feature = self.feature(camera).filter(|feature| feature.is_camera());
         let feature = feature.ok_or_else(|| unknown("camera", camera, self.cameras()))?;
         if feature.is_depth() {
-            return Err(DataError::DepthCamera {
-                camera: camera.to_owned(),
-            });
+            return Err(DataError::DepthCamera { camera: camera.to_owned() });
         }
         Ok(feature)
     }
@@ -76,19 +74,13 @@ impl Dataset {
     pub(crate) fn video_place(&self, camera: &str, index: usize) -> Result<VideoPlace, DataError> {
         let episode = self.episode_of(index)?;
         let path = self.video_file(camera, episode)?;
-        let from = episode
-            .video(camera)
-            .map_or(0.0, |span| span.from_timestamp);
+        let from = episode.video(camera).map_or(0.0, |span| span.from_timestamp);
         let wanted = from + self.table.timestamp(index);
         let track = self.videos.track(&path)?;
         let nearest = track.nearest(wanted);
         let half_a_frame = 0.5 / f64::from(self.info.fps);
         match nearest {
-            Some((picture, distance)) if distance <= half_a_frame => Ok(VideoPlace {
-                path,
-                picture,
-                distance,
-            }),
+            Some((picture, distance)) if distance <= half_a_frame => Ok(VideoPlace { path, picture, distance }),
             _ => Err(DataError::VideoTime {
                 index,
                 wanted,
@@ -119,14 +111,9 @@ impl Dataset {
     }
 
     fn stored_picture(&self, camera: &str, index: usize) -> Result<(Frame, PathBuf), DataError> {
-        let (path, place) = self.table.place(index).ok_or(DataError::FrameOutOfRange {
-            index,
-            n_frames: self.n_frames(),
-        })?;
-        let frame = self
-            .pictures
-            .read(camera, path, place)?
-            .and_then(|bytes| decode_picture(&bytes));
+        let (path, place) =
+            self.table.place(index).ok_or(DataError::FrameOutOfRange { index, n_frames: self.n_frames() })?;
+        let frame = self.pictures.read(camera, path, place)?.and_then(|bytes| decode_picture(&bytes));
         let frame = frame.map_err(|problem| DataError::Picture {
             index,
             camera: camera.to_owned(),
@@ -145,31 +132,21 @@ impl Dataset {
         };
         let span = episode.video(camera);
         let span = span.ok_or_else(|| wrong(format!("it has no video of camera `{camera}`")))?;
-        let name = self
-            .info
-            .video_file(camera, span.chunk, span.file)
-            .map_err(wrong)?;
+        let name = self.info.video_file(camera, span.chunk, span.file).map_err(wrong)?;
         Ok(self.root.join(name))
     }
 }
 
 /// Pictures have the size that `info.json` declares.
-fn check_size(
-    feature: &Feature,
-    index: usize,
-    frame: &Frame,
-    path: PathBuf,
-) -> Result<(), DataError> {
+fn check_size(feature: &Feature, index: usize, frame: &Frame, path: PathBuf) -> Result<(), DataError> {
     match feature.picture_size() {
-        Some((height, width)) if (height, width) != (frame.height, frame.width) => {
-            Err(DataError::PictureSize {
-                index,
-                camera: feature.key.clone(),
-                found: format!("{}x{}", frame.height, frame.width),
-                declared: format!("{height}x{width}"),
-                path,
-            })
-        }
+        Some((height, width)) if (height, width) != (frame.height, frame.width) => Err(DataError::PictureSize {
+            index,
+            camera: feature.key.clone(),
+            found: format!("{}x{}", frame.height, frame.width),
+            declared: format!("{height}x{width}"),
+            path,
+        }),
         _ => Ok(()),
     }
 }

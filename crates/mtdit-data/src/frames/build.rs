@@ -59,9 +59,7 @@ pub(super) fn decode_all(
     for job in jobs {
         FrameWriter::create(&job.partial, &job.layout)?;
     }
-    let runs: Vec<Run> = (0..jobs.len())
-        .flat_map(|job| runs_of(dataset, job, &jobs[job].camera))
-        .collect();
+    let runs: Vec<Run> = (0..jobs.len()).flat_map(|job| runs_of(dataset, job, &jobs[job].camera)).collect();
     let total: u64 = jobs.iter().map(|job| job.layout.n_frames as u64).sum();
     let n_threads = n_threads.clamp(1, runs.len().max(1));
     let shared = Shared {
@@ -81,10 +79,7 @@ pub(super) fn decode_all(
             scope.spawn(|| shared.work());
         }
     });
-    let failure = shared
-        .failure
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let failure = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     match failure {
         Some(error) => Err(error),
         None => Ok(()),
@@ -96,17 +91,11 @@ fn runs_of(dataset: &Dataset, job: usize, camera: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut last_file = None;
     for episode in dataset.episodes() {
-        let file = episode
-            .video(camera)
-            .map_or(episode.data, |span| (span.chunk, span.file));
+        let file = episode.video(camera).map_or(episode.data, |span| (span.chunk, span.file));
         let grows = last_file == Some(file);
         match runs.last_mut() {
             Some(run) if grows && run.to - run.from < FRAMES_PER_RUN => run.to = episode.to,
-            _ => runs.push(Run {
-                job,
-                from: episode.from,
-                to: episode.to,
-            }),
+            _ => runs.push(Run { job, from: episode.from, to: episode.to }),
         }
         last_file = Some(file);
     }
@@ -127,25 +116,21 @@ impl Shared<'_> {
     }
 
     fn has_failed(&self) -> bool {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn decode_run(&self, run: &Run) -> Result<(), DataError> {
         let job = &self.jobs[run.job];
         let mut writer = FrameWriter::open(&job.partial, &job.layout)?;
-        self.dataset
-            .visit_frames(&job.camera, run.from..run.to, |index, frame: Frame| {
-                if self.stop.load(Ordering::Relaxed) || self.has_failed() {
-                    return Err(DataError::Stopped);
-                }
-                let small = resize(&frame, job.layout.height, job.layout.width);
-                writer.write(index, &small.rgb)?;
-                let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-                (self.progress)(done, self.total);
-                Ok(())
-            })
+        self.dataset.visit_frames(&job.camera, run.from..run.to, |index, frame: Frame| {
+            if self.stop.load(Ordering::Relaxed) || self.has_failed() {
+                return Err(DataError::Stopped);
+            }
+            let small = resize(&frame, job.layout.height, job.layout.width);
+            writer.write(index, &small.rgb)?;
+            let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+            (self.progress)(done, self.total);
+            Ok(())
+        })
     }
 }

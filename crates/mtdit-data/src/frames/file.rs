@@ -37,9 +37,7 @@ impl Layout {
     }
 
     fn data_start(&self) -> u64 {
-        let table = (self.n_frames as u64)
-            .saturating_mul(8)
-            .saturating_add(HEADER_BYTES as u64);
+        let table = (self.n_frames as u64).saturating_mul(8).saturating_add(HEADER_BYTES as u64);
         table.div_ceil(PAGE_BYTES).saturating_mul(PAGE_BYTES)
     }
 
@@ -74,21 +72,13 @@ impl FrameWriter {
     /// Creates the file at its full size.
     pub(super) fn create(path: &Path, layout: &Layout) -> Result<(), DataError> {
         let file = File::create(path).map_err(DataError::io("create", path))?;
-        file.set_len(layout.file_bytes())
-            .map_err(DataError::io("enlarge", path))
+        file.set_len(layout.file_bytes()).map_err(DataError::io("enlarge", path))
     }
 
     /// Opens a created file for writing.
     pub(super) fn open(path: &Path, layout: &Layout) -> Result<Self, DataError> {
-        let file = File::options()
-            .write(true)
-            .open(path)
-            .map_err(DataError::io("open", path))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-            layout: *layout,
-        })
+        let file = File::options().write(true).open(path).map_err(DataError::io("open", path))?;
+        Ok(Self { file, path: path.to_path_buf(), layout: *layout })
     }
 
     /// Writes a frame and its checksum.
@@ -96,18 +86,13 @@ impl FrameWriter {
         let offset = (index as u64) * (self.layout.frame_bytes() as u64);
         let start = self.layout.data_start() + offset;
         self.write_at(start, rgb)?;
-        self.write_at(
-            HEADER_BYTES as u64 + index as u64 * 8,
-            &checksum(rgb).to_le_bytes(),
-        )
+        self.write_at(HEADER_BYTES as u64 + index as u64 * 8, &checksum(rgb).to_le_bytes())
     }
 
     /// Writes the header and waits until everything is on disk.
     pub(super) fn finish(mut self) -> Result<(), DataError> {
         self.write_at(0, &self.layout.header())?;
-        self.file
-            .sync_all()
-            .map_err(DataError::io("write", &self.path))
+        self.file.sync_all().map_err(DataError::io("write", &self.path))
     }
 
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<(), DataError> {
@@ -142,16 +127,9 @@ impl FrameFile {
         if map.get(..HEADER_BYTES) != Some(layout.header().as_slice()) {
             return Ok(None);
         }
-        let opened = Self {
-            map,
-            path: path.to_path_buf(),
-            layout: *layout,
-            data_start,
-        };
+        let opened = Self { map, path: path.to_path_buf(), layout: *layout, data_start };
         let step = layout.n_frames.div_ceil(PROBES).max(1);
-        let intact = (0..layout.n_frames)
-            .step_by(step)
-            .all(|index| opened.intact(index).is_some());
+        let intact = (0..layout.n_frames).step_by(step).all(|index| opened.intact(index).is_some());
         Ok(intact.then_some(opened))
     }
 
@@ -165,10 +143,7 @@ impl FrameFile {
         self.intact(index).ok_or_else(|| {
             // Where it cannot be removed, the user is told its name.
             let _refused = std::fs::remove_file(&self.path);
-            DataError::CacheDamaged {
-                index,
-                path: self.path.clone(),
-            }
+            DataError::CacheDamaged { index, path: self.path.clone() }
         })
     }
 
@@ -231,12 +206,7 @@ mod tests {
 
     #[test]
     fn impossible_layouts_saturate() {
-        let layout = Layout {
-            height: usize::MAX,
-            width: 2,
-            n_frames: usize::MAX,
-            key: 0,
-        };
+        let layout = Layout { height: usize::MAX, width: 2, n_frames: usize::MAX, key: 0 };
         assert_eq!(layout.file_bytes(), u64::MAX, "no file is that large");
     }
 }

@@ -99,19 +99,14 @@ impl FrameCache {
             for job in missing.iter().filter(|job| job.path.exists()) {
                 fs::remove_file(&job.path).map_err(DataError::io("remove", &job.path))?;
             }
-            let needed = missing.iter().fold(0_u64, |sum, job| {
-                sum.saturating_add(job.layout.file_bytes())
-            });
+            let needed = missing.iter().fold(0_u64, |sum, job| sum.saturating_add(job.layout.file_bytes()));
             folder::make_room(directory, &kept, needed, options.max_bytes)?;
             build(dataset, &missing, options.n_threads, progress, stop)?;
         }
         let mut cameras = Vec::new();
         for job in jobs {
             let file = FrameFile::open(&job.path, &job.layout)?;
-            let file = file.ok_or(DataError::CacheDamaged {
-                index: 0,
-                path: job.path,
-            })?;
+            let file = file.ok_or(DataError::CacheDamaged { index: 0, path: job.path })?;
             cameras.push((job.camera, file));
         }
         Ok(Self { cameras })
@@ -130,16 +125,9 @@ impl FrameCache {
         })?;
         let layout = file.layout();
         if index >= layout.n_frames {
-            return Err(DataError::FrameOutOfRange {
-                index,
-                n_frames: layout.n_frames,
-            });
+            return Err(DataError::FrameOutOfRange { index, n_frames: layout.n_frames });
         }
-        Ok(FrameView {
-            height: layout.height,
-            width: layout.width,
-            rgb: file.frame(index)?,
-        })
+        Ok(FrameView { height: layout.height, width: layout.width, rgb: file.frame(index)? })
     }
 
     /// The cached cameras.
@@ -149,23 +137,11 @@ impl FrameCache {
 }
 
 /// What has to be done for a camera.
-fn job(
-    dataset: &Dataset,
-    camera: &CachedCamera,
-    options: &FrameCacheOptions,
-) -> Result<Job, DataError> {
+fn job(dataset: &Dataset, camera: &CachedCamera, options: &FrameCacheOptions) -> Result<Job, DataError> {
     let feature = dataset.camera(&camera.camera)?;
-    let (height, width) = camera
-        .size
-        .or_else(|| feature.picture_size())
-        .unwrap_or((0, 0));
+    let (height, width) = camera.size.or_else(|| feature.picture_size()).unwrap_or((0, 0));
     let key = folder::key(dataset, &camera.camera, height, width)?;
-    let layout = Layout {
-        height,
-        width,
-        n_frames: dataset.n_frames(),
-        key,
-    };
+    let layout = Layout { height, width, n_frames: dataset.n_frames(), key };
     if height == 0 || width == 0 {
         return Err(DataError::Sampling(format!(
             "cached frames of camera `{}` cannot be {height}x{width} pixels",
@@ -179,16 +155,9 @@ fn job(
             path: options.directory.clone(),
         });
     }
-    let path = options
-        .directory
-        .join(folder::file_name(&camera.camera, height, width, key));
+    let path = options.directory.join(folder::file_name(&camera.camera, height, width, key));
     let suffix = format!(".{}.{}", std::process::id(), folder::PARTIAL_EXTENSION);
-    Ok(Job {
-        camera: camera.camera.clone(),
-        layout,
-        partial: with_suffix(&path, &suffix),
-        path,
-    })
+    Ok(Job { camera: camera.camera.clone(), layout, partial: with_suffix(&path, &suffix), path })
 }
 
 /// Decodes everything under temporary names; the names change when all of it is on disk.
@@ -205,8 +174,7 @@ fn build(
                 return Err(DataError::Stopped);
             }
             FrameWriter::open(&job.partial, &job.layout)?.finish()?;
-            fs::rename(&job.partial, &job.path)
-                .map_err(DataError::io("rename a temporary file to", &job.path))?;
+            fs::rename(&job.partial, &job.path).map_err(DataError::io("rename a temporary file to", &job.path))?;
             sync_folder(&job.path);
         }
         Ok(())

@@ -83,10 +83,7 @@ impl Feature {
         if key.is_empty() || key.contains('/') {
             return Err("a name without `/`".to_owned());
         }
-        let dtype = entry
-            .get("dtype")
-            .and_then(Value::as_str)
-            .ok_or("an object with a `dtype`")?;
+        let dtype = entry.get("dtype").and_then(Value::as_str).ok_or("an object with a `dtype`")?;
         let shape = match entry.get("shape") {
             Some(Value::Array(sizes)) => sizes.iter().map(size).collect::<Option<Vec<usize>>>(),
             None | Some(Value::Null) => Some(vec![1]),
@@ -136,11 +133,7 @@ impl Feature {
 
     /// The entry in `info.json`; `names` is null when there are none.
     pub(crate) fn to_json(&self) -> Value {
-        let names = if self.names.is_empty() {
-            Value::Null
-        } else {
-            Value::from(self.names.clone())
-        };
+        let names = if self.names.is_empty() { Value::Null } else { Value::from(self.names.clone()) };
         let mut entry = Map::new();
         entry.insert("dtype".to_owned(), Value::from(self.dtype.name()));
         entry.insert("shape".to_owned(), Value::from(self.shape.clone()));
@@ -188,19 +181,12 @@ impl Feature {
             matches!(name, Some("channel" | "channels"))
         };
         let channels_last = is_channel(2) || (!is_channel(0) && matches!(third, 1 | 3 | 4));
-        self.is_camera().then_some(if channels_last {
-            (first, second)
-        } else {
-            (second, third)
-        })
+        self.is_camera().then_some(if channels_last { (first, second) } else { (second, third) })
     }
 }
 
 fn size(value: &Value) -> Option<usize> {
-    value
-        .as_u64()
-        .and_then(|size| usize::try_from(size).ok())
-        .filter(|size| *size > 0)
+    value.as_u64().and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0)
 }
 
 /// `["x", "y"]`, `[["x", "y"]]` and `{"motors": ["x", "y"]}` all name two dimensions.
@@ -221,11 +207,7 @@ mod tests {
 
     #[test]
     fn names_come_in_three_forms() {
-        for names in [
-            json!(["x", "y"]),
-            json!([["x", "y"]]),
-            json!({"motors": ["x", "y"]}),
-        ] {
+        for names in [json!(["x", "y"]), json!([["x", "y"]]), json!({"motors": ["x", "y"]})] {
             assert_eq!(flat_names(&names), ["x", "y"], "{names}");
         }
         assert!(flat_names(&Value::Null).is_empty(), "null names nothing");
@@ -235,9 +217,7 @@ mod tests {
     fn picture_sizes_follow_the_names() {
         let size = |shape: Value, names: Value| {
             let entry = json!({"dtype": "video", "shape": shape, "names": names});
-            Feature::parse("observation.image", &entry)
-                .expect("a camera")
-                .picture_size()
+            Feature::parse("observation.image", &entry).expect("a camera").picture_size()
         };
         let names = json!(["height", "width", "channels"]);
         assert_eq!(size(json!([48, 64, 3]), names), Some((48, 64)));

@@ -70,34 +70,18 @@ impl Info {
     pub(crate) fn read(root: &Path, warnings: &mut Vec<String>) -> Result<Self, DataError> {
         let path = root.join(INFO_PATH);
         if !path.is_file() {
-            return Err(DataError::NotADataset {
-                missing: INFO_PATH.to_owned(),
-                path: root.to_path_buf(),
-            });
+            return Err(DataError::NotADataset { missing: INFO_PATH.to_owned(), path: root.to_path_buf() });
         }
         let value = json::read(&path)?;
         let Value::Object(object) = &value else {
-            return Err(DataError::Json {
-                problem: "a JSON object was expected".to_owned(),
-                path,
-            });
+            return Err(DataError::Json { problem: "a JSON object was expected".to_owned(), path });
         };
-        let reader = Reader {
-            object,
-            path: &path,
-        };
+        let reader = Reader { object, path: &path };
         let codebase_version = reader.text("codebase_version")?.unwrap_or_default();
         check_version(&codebase_version, root, &reader, warnings)?;
-        let unknown: Vec<&str> = object
-            .keys()
-            .map(String::as_str)
-            .filter(|key| !KNOWN_FIELDS.contains(key))
-            .collect();
+        let unknown: Vec<&str> = object.keys().map(String::as_str).filter(|key| !KNOWN_FIELDS.contains(key)).collect();
         if !unknown.is_empty() {
-            warnings.push(format!(
-                "meta/info.json has fields that are not used: {}",
-                unknown.join(", ")
-            ));
+            warnings.push(format!("meta/info.json has fields that are not used: {}", unknown.join(", ")));
         }
         let info = Self {
             fps: reader.fps()?,
@@ -108,9 +92,7 @@ impl Info {
             chunks_size: reader.count("chunks_size", 1000)?.max(1),
             data_files_size_in_mb: reader.positive("data_files_size_in_mb", 100.0)?,
             video_files_size_in_mb: reader.positive("video_files_size_in_mb", 200.0)?,
-            data_path: reader
-                .text("data_path")?
-                .unwrap_or_else(|| DATA_PATH.to_owned()),
+            data_path: reader.text("data_path")?.unwrap_or_else(|| DATA_PATH.to_owned()),
             video_path: if object.contains_key("video_path") {
                 reader.text("video_path")?
             } else {
@@ -121,9 +103,7 @@ impl Info {
         };
         for camera in info.features.iter().filter(|feature| feature.is_depth()) {
             let key = &camera.key;
-            warnings.push(format!(
-                "camera `{key}` records depth; its frames cannot be used"
-            ));
+            warnings.push(format!("camera `{key}` records depth; its frames cannot be used"));
         }
         Ok(info)
     }
@@ -134,31 +114,14 @@ impl Info {
     }
 
     /// A data file, relative to the dataset.
-    pub(crate) fn data_file(
-        &self,
-        chunk_index: usize,
-        file_index: usize,
-    ) -> Result<PathBuf, String> {
-        let fields = Fields {
-            chunk_index,
-            file_index,
-            video_key: "",
-        };
+    pub(crate) fn data_file(&self, chunk_index: usize, file_index: usize) -> Result<PathBuf, String> {
+        let fields = Fields { chunk_index, file_index, video_key: "" };
         fill(&self.data_path, &fields)
     }
 
     /// A video file, relative to the dataset.
-    pub(crate) fn video_file(
-        &self,
-        camera: &str,
-        chunk_index: usize,
-        file_index: usize,
-    ) -> Result<PathBuf, String> {
-        let fields = Fields {
-            chunk_index,
-            file_index,
-            video_key: camera,
-        };
+    pub(crate) fn video_file(&self, camera: &str, chunk_index: usize, file_index: usize) -> Result<PathBuf, String> {
+        let fields = Fields { chunk_index, file_index, video_key: camera };
         let template = self
             .video_path
             .as_deref()
@@ -168,12 +131,7 @@ impl Info {
 }
 
 /// Contract 1.11: what each version means for the user.
-fn check_version(
-    version: &str,
-    root: &Path,
-    reader: &Reader<'_>,
-    warnings: &mut Vec<String>,
-) -> Result<(), DataError> {
+fn check_version(version: &str, root: &Path, reader: &Reader<'_>, warnings: &mut Vec<String>) -> Result<(), DataError> {
     let number = version.trim().trim_start_matches(['v', 'V']);
     let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
     let major = parts.next().flatten();

@@ -16,12 +16,7 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     pub(super) fn error(&self, field: &str, found: &str, expected: &'static str) -> DataError {
         let shown: String = found.chars().take(120).collect();
-        DataError::Info {
-            field: field.to_owned(),
-            found: shown,
-            expected,
-            path: self.path.to_path_buf(),
-        }
+        DataError::Info { field: field.to_owned(), found: shown, expected, path: self.path.to_path_buf() }
     }
 
     pub(super) fn text(&self, field: &str) -> Result<Option<String>, DataError> {
@@ -57,20 +52,12 @@ impl Reader<'_> {
         let value = self.object.get("fps").unwrap_or(&Value::Null);
         let whole = value.as_u64().or_else(|| {
             let fps = value.as_f64()?;
-            (1..=1000_u32)
-                .find(|whole| f64::from(*whole) == fps)
-                .map(u64::from)
+            (1..=1000_u32).find(|whole| f64::from(*whole) == fps).map(u64::from)
         });
         whole
             .and_then(|fps| u32::try_from(fps).ok())
             .filter(|fps| (1..=100_000).contains(fps))
-            .ok_or_else(|| {
-                self.error(
-                    "fps",
-                    &value.to_string(),
-                    "a whole number of frames per second, at least 1",
-                )
-            })
+            .ok_or_else(|| self.error("fps", &value.to_string(), "a whole number of frames per second, at least 1"))
     }
 
     pub(super) fn features(&self) -> Result<Vec<Feature>, DataError> {
@@ -78,19 +65,10 @@ impl Reader<'_> {
         let entries = value
             .as_object()
             .filter(|entries| !entries.is_empty())
-            .ok_or_else(|| {
-                self.error(
-                    "features",
-                    &value.to_string(),
-                    "an object with one entry per column",
-                )
-            })?;
+            .ok_or_else(|| self.error("features", &value.to_string(), "an object with one entry per column"))?;
         let parse = |(key, entry): (&String, &Value)| {
             Feature::parse(key, entry).map_err(|expected| DataError::Json {
-                problem: format!(
-                    "feature `{key}` is {}, expected {expected}",
-                    shortened(entry)
-                ),
+                problem: format!("feature `{key}` is {}, expected {expected}", shortened(entry)),
                 path: self.path.to_path_buf(),
             })
         };

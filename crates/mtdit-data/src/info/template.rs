@@ -19,9 +19,7 @@ pub(crate) fn fill(template: &str, fields: &Fields<'_>) -> Result<PathBuf, Strin
     while let Some(open) = rest.find('{') {
         name.push_str(&rest[..open]);
         let inside = &rest[open + 1..];
-        let close = inside
-            .find('}')
-            .ok_or_else(|| format!("the template `{template}` has an unclosed brace"))?;
+        let close = inside.find('}').ok_or_else(|| format!("the template `{template}` has an unclosed brace"))?;
         name.push_str(&field(&inside[..close], fields)?);
         rest = &inside[close + 1..];
     }
@@ -36,9 +34,7 @@ fn field(placeholder: &str, fields: &Fields<'_>) -> Result<String, String> {
         "file_index" => fields.file_index,
         "video_key" => return Ok(fields.video_key.to_owned()),
         _ => {
-            return Err(format!(
-                "the template names `{name}`, known are chunk_index, file_index and video_key"
-            ));
+            return Err(format!("the template names `{name}`, known are chunk_index, file_index and video_key"));
         }
     };
     let width = match format {
@@ -56,9 +52,7 @@ fn field(placeholder: &str, fields: &Fields<'_>) -> Result<String, String> {
 /// Refuses paths that leave the dataset's folder.
 pub(crate) fn inside_dataset(name: &str) -> Result<PathBuf, String> {
     let path = Path::new(name);
-    let plain = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if plain && !name.is_empty() {
         Ok(path.to_path_buf())
     } else {
@@ -70,38 +64,19 @@ pub(crate) fn inside_dataset(name: &str) -> Result<PathBuf, String> {
 mod tests {
     use super::*;
 
-    const FIELDS: Fields<'_> = Fields {
-        chunk_index: 2,
-        file_index: 1234,
-        video_key: "observation.images.top",
-    };
+    const FIELDS: Fields<'_> = Fields { chunk_index: 2, file_index: 1234, video_key: "observation.images.top" };
 
     #[test]
     fn templates_fill_like_python() {
-        let path = fill(
-            "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
-            &FIELDS,
-        );
+        let path = fill("videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4", &FIELDS);
         let expected = Path::new("videos/observation.images.top/chunk-002/file-1234.mp4");
         assert_eq!(path.as_deref(), Ok(expected), "the width is a minimum");
-        assert_eq!(
-            fill("{file_index}", &FIELDS).as_deref(),
-            Ok(Path::new("1234")),
-            "no format"
-        );
+        assert_eq!(fill("{file_index}", &FIELDS).as_deref(), Ok(Path::new("1234")), "no format");
     }
 
     #[test]
     fn templates_cannot_leave_the_dataset() {
-        for bad in [
-            "/etc/passwd",
-            "../{file_index}",
-            "a/../../b",
-            "{unknown}",
-            "{file_index:x}",
-            "{file_index",
-            "",
-        ] {
+        for bad in ["/etc/passwd", "../{file_index}", "a/../../b", "{unknown}", "{file_index:x}", "{file_index", ""] {
             assert!(fill(bad, &FIELDS).is_err(), "`{bad}` is refused");
         }
     }

@@ -44,26 +44,17 @@ pub(super) fn epoch_seed(seed: u64, epoch: u64) -> u32 {
 }
 
 fn mix(left: u32, right: u32) -> u32 {
-    let result = MIX_MULT_L
-        .wrapping_mul(left)
-        .wrapping_sub(MIX_MULT_R.wrapping_mul(right));
+    let result = MIX_MULT_L.wrapping_mul(left).wrapping_sub(MIX_MULT_R.wrapping_mul(right));
     result ^ (result >> X_SHIFT)
 }
 
 /// A number as 32-bit words, the lowest first; zero is one word.
 fn words(number: u64) -> Vec<u32> {
     let (low, high) = (low_word(number), low_word(number >> 32));
-    if high == 0 {
-        vec![low]
-    } else {
-        vec![low, high]
-    }
+    if high == 0 { vec![low] } else { vec![low, high] }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the low half is what is wanted"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
 fn low_word(number: u64) -> u32 {
     number as u32
 }
@@ -85,14 +76,9 @@ impl MersenneTwister {
         for index in 1..STATE_SIZE {
             let previous: u32 = state[index - 1];
             let step = u32::try_from(index).unwrap_or(0);
-            state[index] = 1_812_433_253_u32
-                .wrapping_mul(previous ^ (previous >> 30))
-                .wrapping_add(step);
+            state[index] = 1_812_433_253_u32.wrapping_mul(previous ^ (previous >> 30)).wrapping_add(step);
         }
-        Self {
-            state,
-            next: STATE_SIZE,
-        }
+        Self { state, next: STATE_SIZE }
     }
 
     /// The next 32 random bits.
@@ -133,18 +119,10 @@ mod tests {
     #[test]
     fn the_twister_is_the_published_one() {
         let mut twister = MersenneTwister::new(5489);
-        assert_eq!(
-            twister.next_u32(),
-            3_499_211_612,
-            "the first number of the reference code"
-        );
+        assert_eq!(twister.next_u32(), 3_499_211_612, "the first number of the reference code");
         for _ in 1..9_999 {
             twister.next_u32();
         }
-        assert_eq!(
-            twister.next_u32(),
-            4_123_659_995,
-            "the ten-thousandth, as the C++ standard says"
-        );
+        assert_eq!(twister.next_u32(), 4_123_659_995, "the ten-thousandth, as the C++ standard says");
     }
 }

@@ -42,13 +42,7 @@ impl EpisodeSampler {
         shuffle: bool,
         seed: u64,
     ) -> Result<Self, DataError> {
-        let mut sampler = Self {
-            starts: Vec::new(),
-            cumulated: Vec::new(),
-            shuffle,
-            seed,
-            warnings: Vec::new(),
-        };
+        let mut sampler = Self { starts: Vec::new(), cumulated: Vec::new(), shuffle, seed, warnings: Vec::new() };
         let mut n_anchors = 0_usize;
         for episode in episodes {
             let n_frames = episode.to.saturating_sub(episode.from);
@@ -96,10 +90,7 @@ impl EpisodeSampler {
         } else {
             (0..self.len()).collect()
         };
-        positions
-            .into_iter()
-            .map(|position| self.frame(position))
-            .collect()
+        positions.into_iter().map(|position| self.frame(position)).collect()
     }
 
     /// Where a run stands after some steps: the epoch, and the number of its positions that were used.
@@ -111,17 +102,12 @@ impl EpisodeSampler {
         }
         let per_epoch = self.len().div_ceil(batch_size) as u64;
         let batches = usize::try_from(steps % per_epoch).unwrap_or(usize::MAX);
-        (
-            steps / per_epoch,
-            batches.saturating_mul(batch_size).min(self.len()),
-        )
+        (steps / per_epoch, batches.saturating_mul(batch_size).min(self.len()))
     }
 
     fn frame(&self, position: usize) -> usize {
         let episode = self.cumulated.partition_point(|end| *end <= position);
-        let before = episode
-            .checked_sub(1)
-            .map_or(0, |previous| self.cumulated[previous]);
+        let before = episode.checked_sub(1).map_or(0, |previous| self.cumulated[previous]);
         self.starts[episode] + position - before
     }
 }
@@ -132,11 +118,7 @@ fn random_permutation(length: usize, seed: u32) -> Vec<usize> {
     let mut order: Vec<usize> = (0..length).collect();
     for index in 0..length.saturating_sub(1) {
         let rest = (length - index) as u64;
-        let drawn = if length < LARGE {
-            u64::from(twister.next_u32())
-        } else {
-            twister.next_u64()
-        };
+        let drawn = if length < LARGE { u64::from(twister.next_u32()) } else { twister.next_u64() };
         let offset = usize::try_from(drawn % rest).unwrap_or(0);
         order.swap(index, index + offset);
     }
@@ -150,11 +132,7 @@ mod tests {
     fn episodes(lengths: &[usize]) -> Vec<EpisodeRange> {
         let mut from = 0;
         let range = |(index, length): (usize, &usize)| {
-            let range = EpisodeRange {
-                index,
-                from,
-                to: from + length,
-            };
+            let range = EpisodeRange { index, from, to: from + length };
             from = range.to;
             range
         };
@@ -164,36 +142,20 @@ mod tests {
     /// Contract, appendix A.
     #[test]
     fn the_order_is_that_of_lerobot() {
-        let sampler =
-            EpisodeSampler::new(&episodes(&[10, 11, 12]), 3, true, 1000).expect("24 anchors");
+        let sampler = EpisodeSampler::new(&episodes(&[10, 11, 12]), 3, true, 1000).expect("24 anchors");
         assert_eq!(sampler.len(), 24, "7 + 8 + 9 anchors");
-        let first = [
-            0, 27, 10, 29, 23, 1, 25, 13, 16, 12, 22, 26, 2, 17, 28, 21, 5, 3, 14, 24, 15, 6, 11, 4,
-        ];
+        let first = [0, 27, 10, 29, 23, 1, 25, 13, 16, 12, 22, 26, 2, 17, 28, 21, 5, 3, 14, 24, 15, 6, 11, 4];
         assert_eq!(sampler.epoch(0), first, "epoch 0");
-        let second = [
-            17, 1, 2, 6, 26, 15, 29, 23, 28, 25, 4, 13, 22, 0, 16, 3, 27, 10, 14, 5, 11, 24, 21, 12,
-        ];
+        let second = [17, 1, 2, 6, 26, 15, 29, 23, 28, 25, 4, 13, 22, 0, 16, 3, 27, 10, 14, 5, 11, 24, 21, 12];
         assert_eq!(sampler.epoch(1), second, "epoch 1");
     }
 
     #[test]
     fn without_shuffling_frames_come_in_order() {
         let sampler = EpisodeSampler::new(&episodes(&[3, 2, 4]), 2, false, 0).expect("3 anchors");
-        assert_eq!(
-            sampler.epoch(7),
-            [0, 5, 6],
-            "the last two of each episode are left out"
-        );
-        assert_eq!(
-            sampler.warnings().len(),
-            1,
-            "the second episode is too short"
-        );
-        assert!(
-            EpisodeSampler::new(&episodes(&[3, 2]), 3, true, 0).is_err(),
-            "nothing is left"
-        );
+        assert_eq!(sampler.epoch(7), [0, 5, 6], "the last two of each episode are left out");
+        assert_eq!(sampler.warnings().len(), 1, "the second episode is too short");
+        assert!(EpisodeSampler::new(&episodes(&[3, 2]), 3, true, 0).is_err(), "nothing is left");
     }
 
     #[test]
@@ -201,11 +163,7 @@ mod tests {
         let sampler = EpisodeSampler::new(&episodes(&[24]), 0, true, 0).expect("24 anchors");
         assert_eq!(sampler.position(0, 10), (0, 0), "the start");
         assert_eq!(sampler.position(2, 10), (0, 20), "two batches");
-        assert_eq!(
-            sampler.position(3, 10),
-            (1, 0),
-            "a short batch ends the epoch"
-        );
+        assert_eq!(sampler.position(3, 10), (1, 0), "a short batch ends the epoch");
         assert_eq!(sampler.position(7, 10), (2, 10), "three batches each");
     }
 }

@@ -9,10 +9,7 @@ use crate::error::DataError;
 /// # Errors
 /// When the fraction is not in `0..1`, or no episode is left to train on. Note that a task with a single episode loses
 /// it for any fraction above zero.
-pub fn split_episodes(
-    episodes: &[&Episode],
-    fraction: f64,
-) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+pub fn split_episodes(episodes: &[&Episode], fraction: f64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
     let tasks = episodes.iter().map(|episode| {
         let task = episode.tasks.first().map_or("", String::as_str);
         (episode.index, task)
@@ -52,11 +49,7 @@ fn split<'a>(
     Ok((train, evaluate))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a part of a number of episodes"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a number of episodes")]
 fn held_out(n_episodes: usize, fraction: f64) -> usize {
     ((n_episodes as f64 * fraction).ceil() as usize).min(n_episodes)
 }
@@ -70,11 +63,7 @@ mod tests {
         let tasks = ["a", "b", "a", "b", "a", "a"];
         let numbered = || tasks.into_iter().enumerate();
         let (train, evaluate) = split(numbered(), 0.3).expect("a split");
-        assert_eq!(
-            (train, evaluate),
-            (vec![0, 1, 2], vec![3, 4, 5]),
-            "two of a, one of b"
-        );
+        assert_eq!((train, evaluate), (vec![0, 1, 2], vec![3, 4, 5]), "two of a, one of b");
         let (train, evaluate) = split(numbered(), 0.0).expect("no split");
         assert_eq!((train.len(), evaluate.len()), (6, 0), "nothing is held out");
         for bad in [1.0, -0.1, f64::NAN] {
@@ -86,14 +75,7 @@ mod tests {
     fn single_episodes_are_lost_as_in_lerobot() {
         let three = [(0, "a"), (1, "b"), (2, "b")];
         let (train, evaluate) = split(three.into_iter(), 0.34).expect("one is left");
-        assert_eq!(
-            (train, evaluate),
-            (vec![1], vec![0, 2]),
-            "one to train on, two to evaluate on"
-        );
-        assert!(
-            split([(0, "a")].into_iter(), 0.1).is_err(),
-            "nothing is left"
-        );
+        assert_eq!((train, evaluate), (vec![1], vec![0, 2]), "one to train on, two to evaluate on");
+        assert!(split([(0, "a")].into_iter(), 0.1).is_err(), "nothing is left");
     }
 }

@@ -12,21 +12,14 @@ use crate::info::Feature;
 /// compressed, so their statistics differ a little from those of the recorder, which saw them before. A camera that
 /// cannot be decoded is left out; the second result names it in a sentence. `progress` is told how many episodes of how
 /// many are done.
-pub fn compute_stats(
-    dataset: &Dataset,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> (Stats, Vec<String>) {
+pub fn compute_stats(dataset: &Dataset, progress: &(dyn Fn(u64, u64) + Sync)) -> (Stats, Vec<String>) {
     let total = dataset.episodes().len() as u64;
     let mut left_out: Vec<(String, String)> = Vec::new();
     let mut episodes = Vec::with_capacity(dataset.episodes().len());
     for (done, episode) in (0_u64..).zip(dataset.episodes()) {
         progress(done, total);
         let mut stats = numeric_stats(dataset, episode);
-        let cameras = dataset
-            .info()
-            .features
-            .iter()
-            .filter(|feature| feature.is_camera() && !feature.is_depth());
+        let cameras = dataset.info().features.iter().filter(|feature| feature.is_camera() && !feature.is_depth());
         for camera in cameras {
             if left_out.iter().any(|(key, _)| *key == camera.key) {
                 continue;
@@ -48,12 +41,8 @@ pub fn compute_stats(
             stats.remove(key);
         }
     }
-    let sentence =
-        |(key, error): (String, String)| format!("no statistics for camera `{key}`: {error}");
-    (
-        aggregate(&episodes),
-        left_out.into_iter().map(sentence).collect(),
-    )
+    let sentence = |(key, error): (String, String)| format!("no statistics for camera `{key}`: {error}");
+    (aggregate(&episodes), left_out.into_iter().map(sentence).collect())
 }
 
 /// The numeric columns of one episode.
@@ -63,13 +52,8 @@ fn numeric_stats(dataset: &Dataset, episode: &Episode) -> Stats {
         let Some(column) = dataset.column(key) else {
             continue;
         };
-        let last_size = dataset
-            .feature(key)
-            .and_then(|feature| feature.shape.last().copied())
-            .unwrap_or(1);
-        let values: Vec<f64> = (episode.from..episode.to)
-            .flat_map(|frame| column.as_f64(frame))
-            .collect();
+        let last_size = dataset.feature(key).and_then(|feature| feature.shape.last().copied()).unwrap_or(1);
+        let values: Vec<f64> = (episode.from..episode.to).flat_map(|frame| column.as_f64(frame)).collect();
         for (name, statistic) in vector_stats(&values, last_size, episode.length) {
             stats.set(key, &name, statistic);
         }
@@ -78,15 +62,9 @@ fn numeric_stats(dataset: &Dataset, episode: &Episode) -> Stats {
 }
 
 /// A camera in one episode, judged by some evenly spaced frames.
-fn camera_stats(
-    dataset: &Dataset,
-    camera: &Feature,
-    episode: &Episode,
-) -> Result<PictureStats, DataError> {
+fn camera_stats(dataset: &Dataset, camera: &Feature, episode: &Episode) -> Result<PictureStats, DataError> {
     let mut stats = PictureStats::new();
-    let frames = sampled(episode.length)
-        .into_iter()
-        .map(|offset| episode.from + offset);
+    let frames = sampled(episode.length).into_iter().map(|offset| episode.from + offset);
     dataset.visit_frames(&camera.key, frames, |_, frame| {
         stats.add(&frame);
         Ok(())
@@ -107,9 +85,7 @@ pub(crate) fn sampled(length: usize) -> Vec<usize> {
         return (0..n_samples).collect();
     }
     let step = (length - 1) as f64 / (n_samples - 1) as f64;
-    (0..n_samples)
-        .map(|index| ((index as f64 * step).round_ties_even() as usize).min(length - 1))
-        .collect()
+    (0..n_samples).map(|index| ((index as f64 * step).round_ties_even() as usize).min(length - 1)).collect()
 }
 
 #[cfg(test)]
@@ -122,11 +98,7 @@ mod tests {
         assert_eq!(sampled(1), [0], "the only one");
         let sampled_500 = sampled(500);
         assert_eq!(sampled_500.len(), 105, "500^0.75");
-        assert_eq!(
-            (sampled_500[0], sampled_500[104]),
-            (0, 499),
-            "from the first to the last"
-        );
+        assert_eq!((sampled_500[0], sampled_500[104]), (0, 499), "from the first to the last");
         assert_eq!(sampled(20_000).len(), 1681, "as LeRobot's table says");
     }
 }

@@ -50,17 +50,12 @@ impl Stats {
             path: path.to_path_buf(),
         };
         let not_an_object = || "an object was expected".to_owned();
-        let entries = value
-            .as_object()
-            .ok_or_else(|| wrong("", "", not_an_object()))?;
+        let entries = value.as_object().ok_or_else(|| wrong("", "", not_an_object()))?;
         let mut stats = Self::default();
         for (feature, entry) in entries {
-            let entry = entry
-                .as_object()
-                .ok_or_else(|| wrong(feature, "", not_an_object()))?;
+            let entry = entry.as_object().ok_or_else(|| wrong(feature, "", not_an_object()))?;
             for (name, value) in entry {
-                let statistic =
-                    Statistic::parse(value).map_err(|problem| wrong(feature, name, problem))?;
+                let statistic = Statistic::parse(value).map_err(|problem| wrong(feature, name, problem))?;
                 stats.set(feature, name, statistic);
             }
         }
@@ -70,15 +65,10 @@ impl Stats {
     /// The content of a `stats.json`.
     pub fn to_json(&self) -> Value {
         let feature = |entry: &FeatureStats| {
-            let statistics = entry
-                .iter()
-                .map(|(name, statistic)| (name.clone(), statistic.to_json(name == "count")));
+            let statistics = entry.iter().map(|(name, statistic)| (name.clone(), statistic.to_json(name == "count")));
             Value::Object(statistics.collect::<Map<String, Value>>())
         };
-        let features = self
-            .features
-            .iter()
-            .map(|(key, entry)| (key.clone(), feature(entry)));
+        let features = self.features.iter().map(|(key, entry)| (key.clone(), feature(entry)));
         Value::Object(features.collect::<Map<String, Value>>())
     }
 
@@ -94,18 +84,12 @@ impl Stats {
     /// One statistic of a feature: `min`, `max`, `mean`, `std`, `count`, `q01`, `q10`, `q50`, `q90` or `q99`.
     pub fn get(&self, feature: &str, statistic: &str) -> Option<&Statistic> {
         let entry = self.feature(feature)?;
-        entry
-            .iter()
-            .find(|(name, _)| name == statistic)
-            .map(|(_, statistic)| statistic)
+        entry.iter().find(|(name, _)| name == statistic).map(|(_, statistic)| statistic)
     }
 
     /// All statistics of a feature.
     pub fn feature(&self, feature: &str) -> Option<&FeatureStats> {
-        self.features
-            .iter()
-            .find(|(key, _)| key == feature)
-            .map(|(_, entry)| entry)
+        self.features.iter().find(|(key, _)| key == feature).map(|(_, entry)| entry)
     }
 
     /// The features that have statistics, in the order of the file.
@@ -138,11 +122,7 @@ impl Stats {
     pub fn with_imagenet<K: AsRef<str>>(&self, cameras: &[K]) -> Self {
         let mut stats = self.clone();
         for camera in cameras {
-            stats.set(
-                camera.as_ref(),
-                "mean",
-                Statistic::per_channel(IMAGENET_MEAN),
-            );
+            stats.set(camera.as_ref(), "mean", Statistic::per_channel(IMAGENET_MEAN));
             stats.set(camera.as_ref(), "std", Statistic::per_channel(IMAGENET_STD));
         }
         stats
@@ -163,24 +143,11 @@ mod tests {
         });
         let stats = Stats::from_json(&text, Path::new("stats.json")).expect("valid statistics");
         let mean = stats.get("observation.images.top", "mean").expect("a mean");
-        assert_eq!(
-            mean,
-            &Statistic::per_channel([0.1, 0.2, 0.3]),
-            "nested lists keep their shape"
-        );
-        let q01 = stats
-            .get("observation.images.top", "q01")
-            .expect("a quantile");
+        assert_eq!(mean, &Statistic::per_channel([0.1, 0.2, 0.3]), "nested lists keep their shape");
+        let q01 = stats.get("observation.images.top", "q01").expect("a quantile");
         assert!(q01.values[0].is_nan(), "null is read as NaN");
-        assert_eq!(
-            stats.to_json()["action"],
-            text["action"],
-            "written as read, counts whole"
-        );
-        assert_eq!(
-            stats.to_json()["observation.images.top"]["mean"],
-            json!([[[0.1]], [[0.2]], [[0.3]]])
-        );
+        assert_eq!(stats.to_json()["action"], text["action"], "written as read, counts whole");
+        assert_eq!(stats.to_json()["observation.images.top"]["mean"], json!([[[0.1]], [[0.2]], [[0.3]]]));
     }
 
     #[test]
@@ -193,10 +160,7 @@ mod tests {
             json!({"a": {"min": [1, [2]]}}),
             json!({"a": {"min": []}}),
         ] {
-            assert!(
-                Stats::from_json(&bad, Path::new("stats.json")).is_err(),
-                "{bad}"
-            );
+            assert!(Stats::from_json(&bad, Path::new("stats.json")).is_err(), "{bad}");
         }
     }
 
@@ -209,10 +173,6 @@ mod tests {
             let mean = stats.get(camera, "mean").expect("a mean");
             assert_eq!(mean.values, IMAGENET_MEAN, "{camera}");
         }
-        assert_eq!(
-            stats.get("cam", "max").map(|max| max.values[0]),
-            Some(1.0),
-            "max stays"
-        );
+        assert_eq!(stats.get("cam", "max").map(|max| max.values[0]), Some(1.0), "max stays");
     }
 }

@@ -17,18 +17,12 @@ pub struct Statistic {
 impl Statistic {
     /// A statistic of one dimension.
     pub fn vector(values: Vec<f64>) -> Self {
-        Self {
-            shape: vec![values.len()],
-            values,
-        }
+        Self { shape: vec![values.len()], values }
     }
 
     /// A statistic with one value per channel: `[3, 1, 1]`.
     pub fn per_channel(values: [f64; 3]) -> Self {
-        Self {
-            shape: vec![3, 1, 1],
-            values: values.to_vec(),
-        }
+        Self { shape: vec![3, 1, 1], values: values.to_vec() }
     }
 
     pub(super) fn parse(value: &Value) -> Result<Self, String> {
@@ -45,16 +39,9 @@ impl Statistic {
     }
 
     pub(super) fn to_json(&self, is_count: bool) -> Value {
-        let mut level: Vec<Value> = self
-            .values
-            .iter()
-            .map(|value| number(*value, is_count))
-            .collect();
+        let mut level: Vec<Value> = self.values.iter().map(|value| number(*value, is_count)).collect();
         for size in self.shape.iter().skip(1).rev() {
-            level = level
-                .chunks((*size).max(1))
-                .map(|chunk| Value::Array(chunk.to_vec()))
-                .collect();
+            level = level.chunks((*size).max(1)).map(|chunk| Value::Array(chunk.to_vec())).collect();
         }
         Value::Array(level)
     }
@@ -62,28 +49,14 @@ impl Statistic {
 
 /// A number; counts stay whole, and what JSON cannot hold becomes `null`.
 fn number(value: f64, is_count: bool) -> Value {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "counts of frames are whole and far below 2^53"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "counts of frames are whole and far below 2^53")]
     let whole = value as i64;
-    if is_count && value.fract() == 0.0 {
-        Value::from(whole)
-    } else {
-        Value::from(value)
-    }
+    if is_count && value.fract() == 0.0 { Value::from(whole) } else { Value::from(value) }
 }
 
-fn flatten(
-    value: &Value,
-    depth: usize,
-    shape: &mut Vec<usize>,
-    values: &mut Vec<f64>,
-) -> Result<(), String> {
+fn flatten(value: &Value, depth: usize, shape: &mut Vec<usize>, values: &mut Vec<f64>) -> Result<(), String> {
     match value {
-        Value::Number(number) if depth == shape.len() => {
-            values.push(number.as_f64().unwrap_or(f64::NAN))
-        }
+        Value::Number(number) if depth == shape.len() => values.push(number.as_f64().unwrap_or(f64::NAN)),
         Value::Null if depth == shape.len() => values.push(f64::NAN),
         Value::Bool(truth) if depth == shape.len() => values.push(f64::from(u8::from(*truth))),
         Value::Array(items) if depth < MAX_RANK && !items.is_empty() => {

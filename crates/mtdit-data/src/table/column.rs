@@ -39,11 +39,7 @@ impl Column {
             Dtype::Bool => Values::Bool(reserved(length)?),
             _ => Values::Float32(reserved(length)?),
         };
-        Some(Self {
-            name: name.to_owned(),
-            width,
-            values,
-        })
+        Some(Self { name: name.to_owned(), width, values })
     }
 
     /// Writes the rows of one batch to their places: row `r` of the array becomes row `places[r]`.
@@ -56,9 +52,8 @@ impl Column {
     ) -> Result<(), DataError> {
         let flat = self.flatten(array, first_row, path)?;
         let target = self.arrow_type();
-        let flat = guarded(|| cast(&flat, &target))
-            .map_err(DataError::parquet(path))?
-            .map_err(DataError::parquet(path))?;
+        let flat =
+            guarded(|| cast(&flat, &target)).map_err(DataError::parquet(path))?.map_err(DataError::parquet(path))?;
         if flat.null_count() > 0 {
             return Err(DataError::ColumnNull {
                 column: self.name.clone(),
@@ -69,28 +64,13 @@ impl Column {
         let width = self.width;
         match &mut self.values {
             Values::Float32(values) => {
-                scatter(
-                    values,
-                    flat.as_primitive::<Float32Type>().values(),
-                    places,
-                    width,
-                );
+                scatter(values, flat.as_primitive::<Float32Type>().values(), places, width);
             }
             Values::Float64(values) => {
-                scatter(
-                    values,
-                    flat.as_primitive::<Float64Type>().values(),
-                    places,
-                    width,
-                );
+                scatter(values, flat.as_primitive::<Float64Type>().values(), places, width);
             }
             Values::Integer(values) => {
-                scatter(
-                    values,
-                    flat.as_primitive::<Int64Type>().values(),
-                    places,
-                    width,
-                );
+                scatter(values, flat.as_primitive::<Int64Type>().values(), places, width);
             }
             Values::Bool(values) => {
                 let bits: Vec<bool> = flat.as_boolean().values().iter().collect();
@@ -110,12 +90,7 @@ impl Column {
     }
 
     /// The values of all rows without the lists around them; every row has exactly `width`.
-    fn flatten(
-        &self,
-        array: &ArrayRef,
-        first_row: usize,
-        path: &Path,
-    ) -> Result<ArrayRef, DataError> {
+    fn flatten(&self, array: &ArrayRef, first_row: usize, path: &Path) -> Result<ArrayRef, DataError> {
         let mut array = array.clone();
         let mut ends: Vec<usize> = (0..=array.len()).collect();
         while let Some(list) = array.as_list_opt::<i32>() {
@@ -154,28 +129,19 @@ impl Column {
                 });
             }
         }
-        let (start, end) = (
-            ends.first().copied().unwrap_or(0),
-            ends.last().copied().unwrap_or(0),
-        );
+        let (start, end) = (ends.first().copied().unwrap_or(0), ends.last().copied().unwrap_or(0));
         Ok(array.slice(start, end.saturating_sub(start)))
     }
 
     /// One row as `f32`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "this is the f32 view of a column, whatever its type"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "this is the f32 view of a column, whatever its type")]
     pub(crate) fn as_f32(&self, row: usize) -> Vec<f32> {
         let range = self.range(row);
         match &self.values {
             Values::Float32(values) => values[range].to_vec(),
             Values::Float64(values) => values[range].iter().map(|value| *value as f32).collect(),
             Values::Integer(values) => values[range].iter().map(|value| *value as f32).collect(),
-            Values::Bool(values) => values[range]
-                .iter()
-                .map(|value| f32::from(u8::from(*value)))
-                .collect(),
+            Values::Bool(values) => values[range].iter().map(|value| f32::from(u8::from(*value))).collect(),
         }
     }
 
@@ -183,16 +149,10 @@ impl Column {
     pub(crate) fn as_f64(&self, row: usize) -> Vec<f64> {
         let range = self.range(row);
         match &self.values {
-            Values::Float32(values) => values[range]
-                .iter()
-                .map(|value| f64::from(*value))
-                .collect(),
+            Values::Float32(values) => values[range].iter().map(|value| f64::from(*value)).collect(),
             Values::Float64(values) => values[range].to_vec(),
             Values::Integer(values) => values[range].iter().map(|value| *value as f64).collect(),
-            Values::Bool(values) => values[range]
-                .iter()
-                .map(|value| f64::from(u8::from(*value)))
-                .collect(),
+            Values::Bool(values) => values[range].iter().map(|value| f64::from(u8::from(*value))).collect(),
         }
     }
 
@@ -201,12 +161,7 @@ impl Column {
         let range = self.range(row);
         match &self.values {
             Values::Integer(values) => Some(values[range].to_vec()),
-            Values::Bool(values) => Some(
-                values[range]
-                    .iter()
-                    .map(|value| i64::from(*value))
-                    .collect(),
-            ),
+            Values::Bool(values) => Some(values[range].iter().map(|value| i64::from(*value)).collect()),
             Values::Float32(_) | Values::Float64(_) => None,
         }
     }
@@ -261,11 +216,7 @@ mod tests {
 
     fn list_of(lengths: &[usize], values: ArrayRef) -> ArrayRef {
         let offsets = arrow::buffer::OffsetBuffer::from_lengths(lengths.iter().copied());
-        let field = Arc::new(arrow::datatypes::Field::new(
-            "element",
-            values.data_type().clone(),
-            true,
-        ));
+        let field = Arc::new(arrow::datatypes::Field::new("element", values.data_type().clone(), true));
         Arc::new(ListArray::try_new(field, offsets, values, None).expect("a list"))
     }
 
@@ -274,19 +225,9 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Float64Array::from_iter_values((0..8).map(f64::from)));
         let nested = list_of(&[2, 2], list_of(&[2, 2, 2, 2], numbers));
         let mut column = Column::zeros("matrix", &Dtype::Float32, 4, 2).expect("memory");
-        column
-            .fill(&nested, &[1, 0], 0, Path::new("file"))
-            .expect("a matrix per row");
-        assert_eq!(
-            column.as_f32(0),
-            [4.0, 5.0, 6.0, 7.0],
-            "rows go to their places"
-        );
-        assert_eq!(
-            column.as_f32(1),
-            [0.0, 1.0, 2.0, 3.0],
-            "rows go to their places"
-        );
+        column.fill(&nested, &[1, 0], 0, Path::new("file")).expect("a matrix per row");
+        assert_eq!(column.as_f32(0), [4.0, 5.0, 6.0, 7.0], "rows go to their places");
+        assert_eq!(column.as_f32(1), [0.0, 1.0, 2.0, 3.0], "rows go to their places");
     }
 
     #[test]
@@ -295,28 +236,12 @@ mod tests {
         let mut column = Column::zeros("state", &Dtype::Float32, 2, 2).expect("memory");
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
         let ragged = column.fill(&list_of(&[2, 1], numbers), &[0, 1], 0, path);
-        assert!(
-            matches!(
-                ragged,
-                Err(DataError::ColumnLength {
-                    row: 1,
-                    found: 1,
-                    ..
-                })
-            ),
-            "{ragged:?}"
-        );
+        assert!(matches!(ragged, Err(DataError::ColumnLength { row: 1, found: 1, .. })), "{ragged:?}");
         let holes: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(2), Some(3)]));
         let null = column.fill(&list_of(&[2, 2], holes), &[0, 1], 0, path);
-        assert!(
-            matches!(null, Err(DataError::ColumnNull { .. })),
-            "{null:?}"
-        );
+        assert!(matches!(null, Err(DataError::ColumnNull { .. })), "{null:?}");
         let words: ArrayRef = Arc::new(arrow::array::StringArray::from(vec!["1", "2"]));
         let text = column.fill(&words, &[0, 1], 0, path);
-        assert!(
-            matches!(text, Err(DataError::ColumnType { .. })),
-            "{text:?}"
-        );
+        assert!(matches!(text, Err(DataError::ColumnType { .. })), "{text:?}");
     }
 }

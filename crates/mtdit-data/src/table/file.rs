@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::ColumnChunkMetaData;
 
@@ -52,13 +51,8 @@ impl ParquetFile {
         let metadata = guarded(|| ArrowReaderMetadata::load(&file, options))
             .map_err(DataError::parquet(path))?
             .map_err(DataError::parquet(path))?;
-        let opened = Self {
-            path: path.to_path_buf(),
-            metadata,
-        };
-        opened
-            .check_footer(bytes)
-            .map_err(DataError::parquet(path))?;
+        let opened = Self { path: path.to_path_buf(), metadata };
+        opened.check_footer(bytes).map_err(DataError::parquet(path))?;
         Ok(opened)
     }
 
@@ -139,11 +133,7 @@ impl ParquetFile {
         }
     }
 
-    fn reader(
-        &self,
-        columns: &[&str],
-        rows: Option<RowRange>,
-    ) -> Result<ParquetRecordBatchReader, DataError> {
+    fn reader(&self, columns: &[&str], rows: Option<RowRange>) -> Result<ParquetRecordBatchReader, DataError> {
         let file = File::open(&self.path).map_err(DataError::io("open", &self.path))?;
         let roots: Vec<usize> = self
             .columns()
@@ -154,17 +144,14 @@ impl ParquetFile {
             .collect();
         let batch_rows = self.batch_rows(columns);
         guarded(|| {
-            let builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
             let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
             let builder = builder.with_projection(mask).with_batch_size(batch_rows);
             match rows {
                 None => builder.build(),
-                Some(rows) => builder
-                    .with_row_groups(vec![rows.group])
-                    .with_offset(rows.start)
-                    .with_limit(rows.count)
-                    .build(),
+                Some(rows) => {
+                    builder.with_row_groups(vec![rows.group]).with_offset(rows.start).with_limit(rows.count).build()
+                }
             }
         })
         .map_err(DataError::parquet(&self.path))?
@@ -174,13 +161,8 @@ impl ParquetFile {
     /// Rows that decode to about 16 MiB.
     fn batch_rows(&self, columns: &[&str]) -> usize {
         let n_groups = self.metadata.metadata().num_row_groups();
-        let bytes: u64 = (0..n_groups)
-            .flat_map(|group| {
-                columns
-                    .iter()
-                    .map(move |column| self.column_bytes(group, column))
-            })
-            .sum();
+        let bytes: u64 =
+            (0..n_groups).flat_map(|group| columns.iter().map(move |column| self.column_bytes(group, column))).sum();
         let rows = u64::try_from(self.n_rows()).unwrap_or(u64::MAX).max(1);
         let batch = (BYTES_PER_BATCH / (bytes / rows).max(1)).clamp(1, ROWS_PER_BATCH);
         usize::try_from(batch).unwrap_or(1)
@@ -193,18 +175,14 @@ impl ParquetFile {
         let mut rows = 0_u64;
         let mut decoded = 0_u64;
         for group in metadata.row_groups() {
-            let group_rows = u64::try_from(group.num_rows())
-                .map_err(|_negative| "a row group has a negative length")?;
+            let group_rows =
+                u64::try_from(group.num_rows()).map_err(|_negative| "a row group has a negative length")?;
             rows = rows.saturating_add(group_rows);
             for chunk in group.columns() {
-                let start = chunk
-                    .dictionary_page_offset()
-                    .unwrap_or_else(|| chunk.data_page_offset());
+                let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
                 let start = u64::try_from(start).ok();
                 let length = u64::try_from(chunk.compressed_size()).ok();
-                let end = start
-                    .zip(length)
-                    .and_then(|(start, length)| start.checked_add(length));
+                let end = start.zip(length).and_then(|(start, length)| start.checked_add(length));
                 if end.is_none_or(|end| end > file_bytes) {
                     return Err("a column lies outside the file".to_owned());
                 }
@@ -212,26 +190,18 @@ impl ParquetFile {
                 decoded = decoded.saturating_add(size);
                 let values = u64::try_from(chunk.num_values()).unwrap_or(u64::MAX);
                 if values > MAX_FREE_VALUES.saturating_add(file_bytes.saturating_mul(1024)) {
-                    return Err(format!(
-                        "{values} values cannot be in a file of {file_bytes} bytes"
-                    ));
+                    return Err(format!("{values} values cannot be in a file of {file_bytes} bytes"));
                 }
             }
         }
         if u64::try_from(declared) != Ok(rows) {
-            return Err(format!(
-                "the footer declares {declared} rows, its row groups have {rows}"
-            ));
+            return Err(format!("the footer declares {declared} rows, its row groups have {rows}"));
         }
         if rows > file_bytes.saturating_mul(ROWS_PER_BYTE) {
-            return Err(format!(
-                "{rows} rows cannot be in a file of {file_bytes} bytes"
-            ));
+            return Err(format!("{rows} rows cannot be in a file of {file_bytes} bytes"));
         }
         if decoded > file_bytes.saturating_mul(MAX_RATIO) {
-            return Err(format!(
-                "{decoded} bytes of data cannot be in a file of {file_bytes} bytes"
-            ));
+            return Err(format!("{decoded} bytes of data cannot be in a file of {file_bytes} bytes"));
         }
         Ok(())
     }
@@ -247,20 +217,14 @@ fn is_below(chunk: &ColumnChunkMetaData, column: &str) -> bool {
 fn check_ends(file: &mut File, bytes: u64, path: &Path) -> Result<(), DataError> {
     let (mut first, mut last) = ([0_u8; 4], [0_u8; 4]);
     if bytes >= 4 {
-        file.read_exact(&mut first)
-            .map_err(DataError::io("read", path))?;
-        file.seek(SeekFrom::End(-4))
-            .and_then(|_| file.read_exact(&mut last))
-            .map_err(DataError::io("read", path))?;
+        file.read_exact(&mut first).map_err(DataError::io("read", path))?;
+        file.seek(SeekFrom::End(-4)).and_then(|_| file.read_exact(&mut last)).map_err(DataError::io("read", path))?;
     }
     let path = path.to_path_buf();
     if bytes == 0 || (&first == MAGIC && (&last != MAGIC || bytes < 12)) {
         Err(DataError::NotFinalised { path })
     } else if &first != MAGIC {
-        Err(DataError::Parquet {
-            problem: "not a parquet file".to_owned(),
-            path,
-        })
+        Err(DataError::Parquet { problem: "not a parquet file".to_owned(), path })
     } else {
         Ok(())
     }
@@ -277,21 +241,14 @@ pub(crate) fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
             files.push(path);
         }
     }
-    files.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "parquet")
-    });
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
     files.sort_by_cached_key(|path| (numbers(path), path.clone()));
     Ok(files)
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     fs::read_dir(folder)
-        .and_then(|entries| {
-            entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect()
-        })
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
         .map_err(DataError::io("list", folder))
 }
 
@@ -299,15 +256,10 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
 fn numbers(path: &Path) -> [u64; 2] {
     let last_number = |name: Option<&std::ffi::OsStr>| {
         let name = name.and_then(|name| name.to_str()).unwrap_or("");
-        let digits = name
-            .rsplit(|letter: char| !letter.is_ascii_digit())
-            .find(|part| !part.is_empty());
+        let digits = name.rsplit(|letter: char| !letter.is_ascii_digit()).find(|part| !part.is_empty());
         digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
     };
-    [
-        last_number(path.parent().and_then(Path::file_name)),
-        last_number(path.file_stem()),
-    ]
+    [last_number(path.parent().and_then(Path::file_name)), last_number(path.file_stem())]
 }
 
 #[cfg(test)]
@@ -316,13 +268,7 @@ mod tests {
 
     #[test]
     fn files_sort_by_number() {
-        assert_eq!(
-            numbers(Path::new("data/chunk-1000/file-002.parquet")),
-            [1000, 2]
-        );
-        assert!(
-            numbers(Path::new("chunk-999/file-9.parquet"))
-                < numbers(Path::new("chunk-1000/file-0.parquet"))
-        );
+        assert_eq!(numbers(Path::new("data/chunk-1000/file-002.parquet")), [1000, 2]);
+        assert!(numbers(Path::new("chunk-999/file-9.parquet")) < numbers(Path::new("chunk-1000/file-0.parquet")));
     }
 }

@@ -56,21 +56,13 @@ impl Table {
         let n_rows: usize = files.iter().map(ParquetFile::n_rows).sum();
         if n_rows != n_frames {
             return Err(DataError::FrameIndex {
-                problem: format!(
-                    "the data files have {n_rows} rows, the episodes {n_frames} frames"
-                ),
+                problem: format!("the data files have {n_rows} rows, the episodes {n_frames} frames"),
                 path: root.join("data"),
             });
         }
         let mut table = Self {
             columns: empty_columns(info, &files, n_frames)?,
-            places: vec![
-                RowPlace {
-                    file: u32::MAX,
-                    row: 0
-                };
-                n_frames
-            ],
+            places: vec![RowPlace { file: u32::MAX, row: 0 }; n_frames],
             files: files.iter().map(|file| file.path().to_path_buf()).collect(),
         };
         for (number, file) in files.iter().enumerate() {
@@ -99,10 +91,7 @@ impl Table {
 
     /// Names of the numeric columns.
     pub(crate) fn keys(&self) -> Vec<&str> {
-        self.columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect()
+        self.columns.iter().map(|column| column.name.as_str()).collect()
     }
 
     /// One value of a column of integers; nothing when there is no such column.
@@ -113,9 +102,7 @@ impl Table {
     /// Time of a frame in its episode, in seconds.
     pub(crate) fn timestamp(&self, index: usize) -> f64 {
         let column = self.column(TIMESTAMP);
-        column
-            .and_then(|column| column.number_at(index))
-            .unwrap_or(f64::NAN)
+        column.and_then(|column| column.number_at(index)).unwrap_or(f64::NAN)
     }
 
     /// The file and the row of a frame.
@@ -131,11 +118,7 @@ impl Table {
     }
 
     fn read_file(&mut self, number: usize, file: &ParquetFile) -> Result<(), DataError> {
-        let keys: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| column.name.clone())
-            .collect();
+        let keys: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let mut first_row = 0;
         file.read(&keys, None, |batch| {
@@ -154,9 +137,7 @@ impl Table {
     ) -> Result<(), DataError> {
         let frames = self.take_places(number, first_row, file, batch)?;
         for column in &mut self.columns {
-            let array = batch
-                .column_by_name(&column.name)
-                .ok_or_else(|| file.missing(&column.name))?;
+            let array = batch.column_by_name(&column.name).ok_or_else(|| file.missing(&column.name))?;
             column.fill(array, &frames, first_row, file.path())?;
         }
         Ok(())
@@ -177,9 +158,7 @@ impl Table {
         };
         let integer = Dtype::Integer("int64".to_owned());
         let mut index = Column::zeros(INDEX, &integer, 1, n_rows).ok_or_else(out_of_memory)?;
-        let array = batch
-            .column_by_name(INDEX)
-            .ok_or_else(|| file.missing(INDEX))?;
+        let array = batch.column_by_name(INDEX).ok_or_else(|| file.missing(INDEX))?;
         let rows: Vec<usize> = (0..n_rows).collect();
         index.fill(array, &rows, first_row, file.path())?;
         let Values::Integer(index) = index.values else {
@@ -188,10 +167,7 @@ impl Table {
         let n_frames = self.places.len();
         let mut frames = Vec::with_capacity(n_rows);
         for (row, value) in index.into_iter().enumerate() {
-            let wrong = |problem: String| DataError::FrameIndex {
-                problem,
-                path: file.path().to_path_buf(),
-            };
+            let wrong = |problem: String| DataError::FrameIndex { problem, path: file.path().to_path_buf() };
             let frame = usize::try_from(value)
                 .ok()
                 .filter(|frame| *frame < n_frames)
@@ -199,15 +175,10 @@ impl Table {
             if self.places[frame].file != u32::MAX {
                 return Err(wrong(format!("frame {frame} occurs twice")));
             }
-            let (Ok(file_number), Ok(row)) =
-                (u32::try_from(number), u32::try_from(first_row + row))
-            else {
+            let (Ok(file_number), Ok(row)) = (u32::try_from(number), u32::try_from(first_row + row)) else {
                 return Err(wrong("the file has more than 4294967295 rows".to_owned()));
             };
-            self.places[frame] = RowPlace {
-                file: file_number,
-                row,
-            };
+            self.places[frame] = RowPlace { file: file_number, row };
             frames.push(frame);
         }
         Ok(frames)
@@ -220,9 +191,7 @@ impl Table {
             for frame in episode.from..episode.to {
                 let found = self.integer(EPISODE_INDEX, frame);
                 if found != Some(index) {
-                    let (path, _) = self
-                        .place(frame)
-                        .unwrap_or((root, RowPlace { file: 0, row: 0 }));
+                    let (path, _) = self.place(frame).unwrap_or((root, RowPlace { file: 0, row: 0 }));
                     return Err(DataError::Episode {
                         episode: index,
                         problem: format!(

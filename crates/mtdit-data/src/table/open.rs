@@ -10,34 +10,24 @@ use crate::error::DataError;
 use crate::info::{Dtype, INFO_PATH, Info};
 
 /// The data files in the order of the episodes, each once.
-pub(super) fn open_files(
-    root: &Path,
-    info: &Info,
-    episodes: &[Episode],
-) -> Result<Vec<ParquetFile>, DataError> {
+pub(super) fn open_files(root: &Path, info: &Info, episodes: &[Episode]) -> Result<Vec<ParquetFile>, DataError> {
     let mut names: Vec<(usize, usize)> = episodes.iter().map(|episode| episode.data).collect();
     names.sort_unstable();
     names.dedup();
     names
         .into_iter()
         .map(|(chunk, file)| {
-            let name = info
-                .data_file(chunk, file)
-                .map_err(|problem| DataError::Json {
-                    problem: format!("`data_path`: {problem}"),
-                    path: root.join(INFO_PATH),
-                })?;
+            let name = info.data_file(chunk, file).map_err(|problem| DataError::Json {
+                problem: format!("`data_path`: {problem}"),
+                path: root.join(INFO_PATH),
+            })?;
             ParquetFile::open(&root.join(name))
         })
         .collect()
 }
 
 /// Room for the numeric features and the columns that every dataset has.
-pub(super) fn empty_columns(
-    info: &Info,
-    files: &[ParquetFile],
-    n_frames: usize,
-) -> Result<Vec<Column>, DataError> {
+pub(super) fn empty_columns(info: &Info, files: &[ParquetFile], n_frames: usize) -> Result<Vec<Column>, DataError> {
     let integer = Dtype::Integer("int64".to_owned());
     let always = [
         (TIMESTAMP, Dtype::Float32),
@@ -47,11 +37,7 @@ pub(super) fn empty_columns(
         (TASK_INDEX, integer),
     ];
     let mut wanted: Vec<(&str, Dtype, usize)> = Vec::new();
-    for feature in info
-        .features
-        .iter()
-        .filter(|feature| feature.dtype.is_numeric())
-    {
+    for feature in info.features.iter().filter(|feature| feature.dtype.is_numeric()) {
         wanted.push((&feature.key, feature.dtype.clone(), feature.width()));
     }
     for (key, dtype) in always {
@@ -65,16 +51,11 @@ pub(super) fn empty_columns(
             check_column(file, key, width)?;
         }
         let column = Column::zeros(key, &dtype, width, n_frames);
-        columns.push(column.ok_or_else(|| {
-            DataError::TooLarge {
-                what: "a column",
-                bytes: u64::MAX,
-                allowed: u64::MAX,
-                path: files
-                    .first()
-                    .map(|file| file.path().to_path_buf())
-                    .unwrap_or_default(),
-            }
+        columns.push(column.ok_or_else(|| DataError::TooLarge {
+            what: "a column",
+            bytes: u64::MAX,
+            allowed: u64::MAX,
+            path: files.first().map(|file| file.path().to_path_buf()).unwrap_or_default(),
         })?);
     }
     Ok(columns)

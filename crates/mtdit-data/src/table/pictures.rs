@@ -51,11 +51,7 @@ pub(crate) struct PictureStore {
 impl PictureStore {
     /// A store without anything in it.
     pub(crate) fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_path_buf(),
-            chunks: Mutex::new(VecDeque::new()),
-            footers: Mutex::new(VecDeque::new()),
-        }
+        Self { root: root.to_path_buf(), chunks: Mutex::new(VecDeque::new()), footers: Mutex::new(VecDeque::new()) }
     }
 
     /// The bytes of a PNG or JPEG file; the error says what is wrong with the cell.
@@ -70,13 +66,11 @@ impl PictureStore {
             Some(chunk) => chunk,
             None => self.load(camera, file, place.file, row)?,
         };
-        Ok(
-            match chunk.pictures.get(row.wrapping_sub(chunk.first_row)) {
-                Some(Encoded::Bytes(bytes)) => Ok(bytes.clone()),
-                Some(Encoded::Path(name)) => self.read_file(name),
-                Some(Encoded::Missing) | None => Err("the picture is missing".to_owned()),
-            },
-        )
+        Ok(match chunk.pictures.get(row.wrapping_sub(chunk.first_row)) {
+            Some(Encoded::Bytes(bytes)) => Ok(bytes.clone()),
+            Some(Encoded::Path(name)) => self.read_file(name),
+            Some(Encoded::Missing) | None => Err("the picture is missing".to_owned()),
+        })
     }
 
     /// A picture that is a file of its own.
@@ -85,9 +79,7 @@ impl PictureStore {
         let refused = |error: std::io::Error| format!("`{name}` cannot be read ({error})");
         let bytes = std::fs::metadata(&path).map_err(refused)?.len();
         if bytes > MAX_FILE_BYTES {
-            return Err(format!(
-                "`{name}` has {bytes} bytes, more than the {MAX_FILE_BYTES} that are read"
-            ));
+            return Err(format!("`{name}` has {bytes} bytes, more than the {MAX_FILE_BYTES} that are read"));
         }
         std::fs::read(&path).map_err(refused)
     }
@@ -103,28 +95,15 @@ impl PictureStore {
         Some(chunk)
     }
 
-    fn load(
-        &self,
-        camera: &str,
-        path: &Path,
-        file: u32,
-        row: usize,
-    ) -> Result<Arc<Chunk>, DataError> {
+    fn load(&self, camera: &str, path: &Path, file: u32, row: usize) -> Result<Arc<Chunk>, DataError> {
         let parquet = self.footer(path, file)?;
         if !parquet.columns().contains(&camera) {
             return Err(parquet.missing(camera));
         }
         let (first_row, range) = chunk_of(&parquet, camera, row);
         let mut pictures = Vec::with_capacity(range.count);
-        parquet.read(&[camera], Some(range), |batch| {
-            cells(batch, camera, parquet.path(), &mut pictures)
-        })?;
-        let chunk = Arc::new(Chunk {
-            camera: camera.to_owned(),
-            file,
-            first_row,
-            pictures,
-        });
+        parquet.read(&[camera], Some(range), |batch| cells(batch, camera, parquet.path(), &mut pictures))?;
+        let chunk = Arc::new(Chunk { camera: camera.to_owned(), file, first_row, pictures });
         let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
         chunks.push_front(Arc::clone(&chunk));
         let mut bytes = 0;
@@ -170,52 +149,31 @@ fn chunk_of(parquet: &ParquetFile, camera: &str, row: usize) -> (usize, RowRange
         if row < group_start + n_rows {
             let bytes = parquet.column_bytes(group, camera);
             let per_row = (bytes / u64::try_from(n_rows).unwrap_or(1).max(1)).max(1);
-            let count = usize::try_from(CHUNK_BYTES / per_row)
-                .unwrap_or(1)
-                .clamp(1, n_rows);
+            let count = usize::try_from(CHUNK_BYTES / per_row).unwrap_or(1).clamp(1, n_rows);
             let start = (row - group_start) / count * count;
-            let range = RowRange {
-                group,
-                start,
-                count: count.min(n_rows - start),
-            };
+            let range = RowRange { group, start, count: count.min(n_rows - start) };
             return (group_start + start, range);
         }
         group_start += n_rows;
     }
-    let nothing = RowRange {
-        group: 0,
-        start: 0,
-        count: 0,
-    };
+    let nothing = RowRange { group: 0, start: 0, count: 0 };
     (row, nothing)
 }
 
-fn cells(
-    batch: &RecordBatch,
-    camera: &str,
-    path: &Path,
-    pictures: &mut Vec<Encoded>,
-) -> Result<(), DataError> {
+fn cells(batch: &RecordBatch, camera: &str, path: &Path, pictures: &mut Vec<Encoded>) -> Result<(), DataError> {
     let wrong = |found: String| DataError::ColumnType {
         column: camera.to_owned(),
         found,
         expected: "pictures: struct<bytes: binary, path: string>".to_owned(),
         path: path.to_path_buf(),
     };
-    let column = batch
-        .column_by_name(camera)
-        .ok_or_else(|| wrong("nothing".to_owned()))?;
+    let column = batch.column_by_name(camera).ok_or_else(|| wrong("nothing".to_owned()))?;
     let (bytes, names) = match column.as_struct_opt() {
         Some(cells) => (cells.column_by_name("bytes"), cells.column_by_name("path")),
         None => (Some(column), None),
     };
     let bytes = match bytes {
-        Some(bytes) => Some(
-            bytes
-                .as_binary_opt::<i32>()
-                .ok_or_else(|| wrong(column.data_type().to_string()))?,
-        ),
+        Some(bytes) => Some(bytes.as_binary_opt::<i32>().ok_or_else(|| wrong(column.data_type().to_string()))?),
         None => None,
     };
     let names = names.and_then(|names| names.as_string_opt::<i32>());

@@ -4,9 +4,7 @@
 //! delay: a picture comes out as soon as its sample is in, and parallelism is one decoder per loader thread.
 
 use re_rav1d::dav1d::pixel::{MatrixCoefficients, YUVRange};
-use re_rav1d::dav1d::{
-    Decoder as Rav1d, Error, Picture, PixelLayout, PlanarImageComponent, Settings,
-};
+use re_rav1d::dav1d::{Decoder as Rav1d, Error, Picture, PixelLayout, PlanarImageComponent, Settings};
 
 use super::color::{ColorSpace, Planes, rgb_from_yuv420};
 use super::track::index_of;
@@ -26,9 +24,7 @@ pub(super) fn is_supported(config: &[u8]) -> bool {
     const HIGH_BITDEPTH: u8 = 0x40;
     const MONOCHROME: u8 = 0x10;
     const SUBSAMPLING: u8 = 0x0c;
-    config
-        .get(2)
-        .is_none_or(|flags| flags & (HIGH_BITDEPTH | MONOCHROME | SUBSAMPLING) == SUBSAMPLING)
+    config.get(2).is_none_or(|flags| flags & (HIGH_BITDEPTH | MONOCHROME | SUBSAMPLING) == SUBSAMPLING)
 }
 
 impl Av1Decoder {

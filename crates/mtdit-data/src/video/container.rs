@@ -21,10 +21,7 @@ pub(crate) fn open(path: &Path) -> Result<Track, DataError> {
     let bytes = file.metadata().map_err(DataError::io("read", path))?.len();
     read_moov(&mut file, bytes)
         .and_then(|moov| parse(Body(&moov), bytes))
-        .map_err(|problem| DataError::Container {
-            problem,
-            path: path.to_path_buf(),
-        })
+        .map_err(|problem| DataError::Container { problem, path: path.to_path_buf() })
 }
 
 fn parse(moov: Body<'_>, file_bytes: u64) -> Result<Track, String> {
@@ -52,13 +49,7 @@ fn parse(moov: Body<'_>, file_bytes: u64) -> Result<Track, String> {
             pts: times[index].saturating_sub(start),
         })
         .collect();
-    Ok(Track::ordered(
-        codec,
-        config,
-        color,
-        f64::from(units),
-        samples,
-    ))
+    Ok(Track::ordered(codec, config, color, f64::from(units), samples))
 }
 
 /// Units per second of an `mvhd` or `mdhd` box.
@@ -88,10 +79,7 @@ fn sample_entry(stsd: Body<'_>) -> Result<(String, Vec<u8>, Option<ColorSpace>),
     const CONFIGURATIONS: [&Name; 3] = [b"av1C", b"avcC", b"hvcC"];
     let entries = stsd.children(8)?;
     let [(name, entry)] = entries.as_slice() else {
-        return Err(format!(
-            "its video track has {} sample descriptions, one is expected",
-            entries.len()
-        ));
+        return Err(format!("its video track has {} sample descriptions, one is expected", entries.len()));
     };
     let mut config = Vec::new();
     let mut color = None;
@@ -100,10 +88,7 @@ fn sample_entry(stsd: Body<'_>) -> Result<(String, Vec<u8>, Option<ColorSpace>),
         if CONFIGURATIONS.contains(&&child) {
             config = body.0.to_vec();
         } else if &child == b"colr" && body.0.starts_with(b"nclx") {
-            color = Some(ColorSpace::from_tags(
-                body.u16(8)?,
-                body.u8(10)? & 0x80 != 0,
-            ));
+            color = Some(ColorSpace::from_tags(body.u16(8)?, body.u8(10)? & 0x80 != 0));
         }
     }
     Ok((shown(*name), config, color))
@@ -112,9 +97,7 @@ fn sample_entry(stsd: Body<'_>) -> Result<(String, Vec<u8>, Option<ColorSpace>),
 fn sample_sizes(stsz: Body<'_>) -> Result<Vec<u32>, String> {
     let (size, count) = (stsz.u32(4)?, index_of(stsz.u32(8)?));
     if count > MAX_SAMPLES {
-        return Err(format!(
-            "it declares {count} pictures, more than the {MAX_SAMPLES} that are read"
-        ));
+        return Err(format!("it declares {count} pictures, more than the {MAX_SAMPLES} that are read"));
     }
     if size != 0 {
         return Ok(vec![size; count]);
@@ -134,10 +117,7 @@ fn presentation_times(stbl: Body<'_>, n_samples: usize) -> Result<Vec<i64>, Stri
         }
     }
     if times.len() != n_samples {
-        return Err(format!(
-            "it has times for {} of {n_samples} pictures",
-            times.len()
-        ));
+        return Err(format!("it has times for {} of {n_samples} pictures", times.len()));
     }
     if let Some(ctts) = stbl.find(b"ctts")? {
         let mut index = 0;
@@ -162,10 +142,7 @@ fn first_edit(edts: Body<'_>, units: u32, movie_units: u32) -> Result<Option<i64
     let mut pause = 0_i64;
     for edit in elst.rows(4, if long { 20 } else { 12 })? {
         let (duration, media_time) = if long {
-            (
-                i64::try_from(edit.u64(0)?).unwrap_or(i64::MAX),
-                edit.i64(8)?,
-            )
+            (i64::try_from(edit.u64(0)?).unwrap_or(i64::MAX), edit.i64(8)?)
         } else {
             (i64::from(edit.u32(0)?), i64::from(edit.i32(4)?))
         };
@@ -181,15 +158,8 @@ fn first_edit(edts: Body<'_>, units: u32, movie_units: u32) -> Result<Option<i64
 /// First byte of every sample; all samples lie inside the file.
 fn sample_offsets(stbl: Body<'_>, sizes: &[u32], file_bytes: u64) -> Result<Vec<u64>, String> {
     let chunks: Vec<u64> = match stbl.find(b"stco")? {
-        Some(stco) => stco
-            .rows(4, 4)?
-            .map(|row| row.u32(0).map(u64::from))
-            .collect::<Result<_, String>>()?,
-        None => stbl
-            .require(b"co64")?
-            .rows(4, 8)?
-            .map(|row| row.u64(0))
-            .collect::<Result<_, String>>()?,
+        Some(stco) => stco.rows(4, 4)?.map(|row| row.u32(0).map(u64::from)).collect::<Result<_, String>>()?,
+        None => stbl.require(b"co64")?.rows(4, 8)?.map(|row| row.u64(0)).collect::<Result<_, String>>()?,
     };
     let runs = stbl
         .require(b"stsc")?
@@ -199,35 +169,21 @@ fn sample_offsets(stbl: Body<'_>, sizes: &[u32], file_bytes: u64) -> Result<Vec<
     let mut offsets = Vec::with_capacity(sizes.len());
     let mut run = 0;
     for (chunk, start) in chunks.into_iter().enumerate() {
-        while runs
-            .get(run + 1)
-            .is_some_and(|(first, _)| *first <= chunk + 1)
-        {
+        while runs.get(run + 1).is_some_and(|(first, _)| *first <= chunk + 1) {
             run += 1;
         }
         let mut at = start;
         let in_chunk = runs.get(run).map_or(0, |(_, samples)| *samples);
         for size in sizes.iter().skip(offsets.len()).take(in_chunk) {
-            let end = at
-                .checked_add(u64::from(*size))
-                .filter(|end| *end <= file_bytes);
+            let end = at.checked_add(u64::from(*size)).filter(|end| *end <= file_bytes);
             offsets.push(at);
-            at = end.ok_or_else(|| {
-                format!(
-                    "picture {} lies outside the file; is it cut off?",
-                    offsets.len() - 1
-                )
-            })?;
+            at = end.ok_or_else(|| format!("picture {} lies outside the file; is it cut off?", offsets.len() - 1))?;
         }
     }
     if offsets.len() == sizes.len() {
         Ok(offsets)
     } else {
-        Err(format!(
-            "it has places for {} of {} pictures",
-            offsets.len(),
-            sizes.len()
-        ))
+        Err(format!("it has places for {} of {} pictures", offsets.len(), sizes.len()))
     }
 }
 

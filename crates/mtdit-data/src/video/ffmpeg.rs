@@ -24,9 +24,7 @@ pub(super) struct FfmpegDecoder {
 
 impl FfmpegDecoder {
     pub(super) fn new(path: &Path) -> Result<Self, String> {
-        guarded(|| open(path))?
-            .map(|decoder| Self { decoder })
-            .map_err(described)
+        guarded(|| open(path))?.map(|decoder| Self { decoder }).map_err(described)
     }
 
     fn collect(&mut self, sink: &mut Sink) -> Result<(), String> {
@@ -78,20 +76,14 @@ fn open(path: &Path) -> Result<decoder::Video, Error> {
     ffmpeg_next::init()?;
     log::set_level(log::Level::Fatal);
     let input = ffmpeg_next::format::input(path)?;
-    let stream = input
-        .streams()
-        .best(media::Type::Video)
-        .ok_or(Error::StreamNotFound)?;
+    let stream = input.streams().best(media::Type::Video).ok_or(Error::StreamNotFound)?;
     let mut context = Context::from_parameters(stream.parameters())?;
     context.set_threading(threading::Config::count(1));
     context.decoder().video()
 }
 
 fn is_again(error: Error) -> bool {
-    error
-        == Error::Other {
-            errno: ffmpeg_next::error::EAGAIN,
-        }
+    error == Error::Other { errno: ffmpeg_next::error::EAGAIN }
 }
 
 fn converted(picture: &frame::Video) -> Result<Frame, String> {
@@ -122,16 +114,9 @@ fn converted(picture: &frame::Video) -> Result<Frame, String> {
 /// Other pixel formats: FFmpeg's own conversion.
 fn scaled(picture: &frame::Video) -> Result<Frame, String> {
     let (width, height) = (picture.width(), picture.height());
-    let mut scaler = scaling::Context::get(
-        picture.format(),
-        width,
-        height,
-        Pixel::RGB24,
-        width,
-        height,
-        scaling::Flags::BILINEAR,
-    )
-    .map_err(described)?;
+    let mut scaler =
+        scaling::Context::get(picture.format(), width, height, Pixel::RGB24, width, height, scaling::Flags::BILINEAR)
+            .map_err(described)?;
     let mut output = frame::Video::empty();
     scaler.run(picture, &mut output).map_err(described)?;
     let (width, height) = (index_of(width), index_of(height));
@@ -139,9 +124,7 @@ fn scaled(picture: &frame::Video) -> Result<Frame, String> {
     let data = output.data(0);
     let mut rgb = Vec::with_capacity(width * height * 3);
     for row in 0..height {
-        let pixels = data
-            .get(row * stride..row * stride + width * 3)
-            .ok_or("a converted picture is incomplete")?;
+        let pixels = data.get(row * stride..row * stride + width * 3).ok_or("a converted picture is incomplete")?;
         rgb.extend_from_slice(pixels);
     }
     Ok(Frame { height, width, rgb })

@@ -52,13 +52,7 @@ impl H264Decoder {
             color.full_range = facts.full_range.unwrap_or(color.full_range);
             color.bt709 = facts.matrix.map_or(color.bt709, |matrix| matrix == 1);
         }
-        Ok(Some(Self {
-            decoder: open()?,
-            parameters,
-            color,
-            next: 0,
-            fresh: true,
-        }))
+        Ok(Some(Self { decoder: open()?, parameters, color, next: 0, fresh: true }))
     }
 }
 
@@ -80,8 +74,7 @@ impl Decoder for H264Decoder {
         let stream = self.parameters.with_start_codes(&data, self.fresh)?;
         self.fresh = false;
         let (decoder, packet) = (&mut self.decoder, stream.as_slice());
-        let decoded =
-            guarded(move || decoder.decode(packet))?.map_err(|error| described(&error))?;
+        let decoded = guarded(move || decoder.decode(packet))?.map_err(|error| described(&error))?;
         if let Some(picture) = decoded {
             sink.accept(self.next, || frame(&picture, self.color))?;
             self.next += 1;
@@ -91,8 +84,7 @@ impl Decoder for H264Decoder {
 
     fn finish(&mut self, sink: &mut Sink) -> Result<(), String> {
         let decoder = &mut self.decoder;
-        let rest =
-            guarded(move || decoder.flush_remaining())?.map_err(|error| described(&error))?;
+        let rest = guarded(move || decoder.flush_remaining())?.map_err(|error| described(&error))?;
         for picture in &rest {
             sink.accept(self.next, || frame(picture, self.color))?;
             self.next += 1;
@@ -104,27 +96,18 @@ impl Decoder for H264Decoder {
 impl Parameters {
     fn parse(config: &[u8]) -> Option<Self> {
         let length_bytes = usize::from(config.get(4)? & 3) + 1;
-        let mut parsed = Self {
-            length_bytes,
-            units: Vec::new(),
-            facts: None,
-        };
+        let mut parsed = Self { length_bytes, units: Vec::new(), facts: None };
         let mut at = 5;
         for mask in [0x1f, 0xff] {
             let n_units = config.get(at)? & mask;
             at += 1;
             for _ in 0..n_units {
-                let length =
-                    usize::from(u16::from_be_bytes([*config.get(at)?, *config.get(at + 1)?]));
+                let length = usize::from(u16::from_be_bytes([*config.get(at)?, *config.get(at + 1)?]));
                 let unit = config.get(at + 2..at + 2 + length)?;
                 at += 2 + length;
                 parsed.units.extend_from_slice(&START_CODE);
                 parsed.units.extend_from_slice(unit);
-                if unit
-                    .first()
-                    .is_some_and(|head| head & 0x1f == SEQUENCE_PARAMETERS)
-                    && parsed.facts.is_none()
-                {
+                if unit.first().is_some_and(|head| head & 0x1f == SEQUENCE_PARAMETERS) && parsed.facts.is_none() {
                     parsed.facts = sps::parse(unit);
                 }
             }
@@ -142,15 +125,10 @@ impl Parameters {
         }
         let mut rest = data;
         while !rest.is_empty() {
-            let (length, after) = rest
-                .split_at_checked(self.length_bytes)
-                .ok_or("its sample ends inside a length")?;
-            let length = length
-                .iter()
-                .fold(0_usize, |length, byte| (length << 8) | usize::from(*byte));
-            let (unit, after) = after
-                .split_at_checked(length)
-                .ok_or("a unit of its sample is longer than the sample")?;
+            let (length, after) = rest.split_at_checked(self.length_bytes).ok_or("its sample ends inside a length")?;
+            let length = length.iter().fold(0_usize, |length, byte| (length << 8) | usize::from(*byte));
+            let (unit, after) =
+                after.split_at_checked(length).ok_or("a unit of its sample is longer than the sample")?;
             let kind = unit.first().map_or(0, |head| head & 0x1f);
             if kind == KEY_SLICE && !has_parameters {
                 stream.extend_from_slice(&self.units);
@@ -175,15 +153,7 @@ fn open() -> Result<OpenH264, String> {
 fn frame(picture: &DecodedYUV<'_>, color: ColorSpace) -> Result<Frame, String> {
     let (width, height) = picture.dimensions();
     let (y_stride, uv_stride, _) = picture.strides();
-    let planes = Planes {
-        width,
-        height,
-        y: picture.y(),
-        u: picture.u(),
-        v: picture.v(),
-        y_stride,
-        uv_stride,
-    };
+    let planes = Planes { width, height, y: picture.y(), u: picture.u(), v: picture.v(), y_stride, uv_stride };
     rgb_from_yuv420(&planes, color)
 }
 
@@ -198,33 +168,15 @@ mod tests {
     #[test]
     fn lengths_become_start_codes() {
         let parameters =
-            Parameters::parse(&[1, 100, 0, 10, 0xff, 0xe1, 0, 2, 0x67, 0x64, 1, 0, 1, 0x68])
-                .expect("avcC");
+            Parameters::parse(&[1, 100, 0, 10, 0xff, 0xe1, 0, 2, 0x67, 0x64, 1, 0, 1, 0x68]).expect("avcC");
         assert_eq!(parameters.length_bytes, 4, "four bytes of length");
-        assert_eq!(
-            parameters.units,
-            [0, 0, 0, 1, 0x67, 0x64, 0, 0, 0, 1, 0x68],
-            "both parameter sets"
-        );
-        let key = parameters
-            .with_start_codes(&[0, 0, 0, 2, 0x65, 9], false)
-            .expect("one unit");
-        assert_eq!(
-            key[..11],
-            parameters.units,
-            "a key frame gets the parameter sets"
-        );
+        assert_eq!(parameters.units, [0, 0, 0, 1, 0x67, 0x64, 0, 0, 0, 1, 0x68], "both parameter sets");
+        let key = parameters.with_start_codes(&[0, 0, 0, 2, 0x65, 9], false).expect("one unit");
+        assert_eq!(key[..11], parameters.units, "a key frame gets the parameter sets");
         assert_eq!(key[11..], [0, 0, 0, 1, 0x65, 9], "then comes the unit");
-        let other = parameters
-            .with_start_codes(&[0, 0, 0, 1, 0x41], false)
-            .expect("one unit");
+        let other = parameters.with_start_codes(&[0, 0, 0, 1, 0x41], false).expect("one unit");
         assert_eq!(other, [0, 0, 0, 1, 0x41], "others do not");
-        assert!(
-            parameters
-                .with_start_codes(&[0, 0, 0, 9, 1], false)
-                .is_err(),
-            "a length past the end"
-        );
+        assert!(parameters.with_start_codes(&[0, 0, 0, 9, 1], false).is_err(), "a length past the end");
         assert!(Parameters::parse(&[1, 100, 0]).is_none(), "a damaged box");
     }
 }

@@ -67,11 +67,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn accept(
-        &mut self,
-        picture: usize,
-        convert: impl FnOnce() -> Result<Frame, String>,
-    ) -> Result<(), String> {
+    fn accept(&mut self, picture: usize, convert: impl FnOnce() -> Result<Frame, String>) -> Result<(), String> {
         self.newest = self.newest.max(Some(picture));
         if picture >= self.from {
             self.frames.push((picture, convert()?));
@@ -86,21 +82,15 @@ impl Sink {
 
 /// The decoder for a track, or a sentence that says which build has one.
 fn decoder_for(track: &Track, path: &Path) -> Result<Box<dyn Decoder>, DataError> {
-    let failed = |problem: String| DataError::VideoPicture {
-        picture: 0,
-        problem,
-        path: path.to_path_buf(),
-    };
+    let failed = |problem: String| DataError::VideoPicture { picture: 0, problem, path: path.to_path_buf() };
     let unsupported = match track.codec.as_str() {
         "av01" if av1::is_supported(&track.config) => {
             return Ok(Box::new(av1::Av1Decoder::new().map_err(failed)?));
         }
-        "avc1" | "avc3" => {
-            match h264::H264Decoder::new(&track.config, track.color).map_err(failed)? {
-                Some(decoder) => return Ok(Box::new(decoder)),
-                None => "H.264 other than progressive 8-bit 4:2:0".to_owned(),
-            }
-        }
+        "avc1" | "avc3" => match h264::H264Decoder::new(&track.config, track.color).map_err(failed)? {
+            Some(decoder) => return Ok(Box::new(decoder)),
+            None => "H.264 other than progressive 8-bit 4:2:0".to_owned(),
+        },
         "av01" => "AV1 other than 8-bit 4:2:0".to_owned(),
         "hev1" | "hvc1" => "HEVC".to_owned(),
         "mp4v" => "MPEG-4 part 2".to_owned(),
@@ -115,9 +105,6 @@ fn decoder_for(track: &Track, path: &Path) -> Result<Box<dyn Decoder>, DataError
     }
     #[cfg(not(feature = "ffmpeg"))]
     {
-        Err(DataError::UnsupportedVideo {
-            codec: format!("{unsupported} ({})", track.codec),
-            path: path.to_path_buf(),
-        })
+        Err(DataError::UnsupportedVideo { codec: format!("{unsupported} ({})", track.codec), path: path.to_path_buf() })
     }
 }

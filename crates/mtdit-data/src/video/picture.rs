@@ -25,16 +25,9 @@ fn decode_unguarded(bytes: &[u8]) -> Result<Frame, String> {
         .with_guessed_format()
         .map_err(|error| format!("the picture cannot be read ({error})"))?;
     reader.limits(limits);
-    let picture = reader
-        .decode()
-        .map_err(|error| format!("the picture cannot be decoded ({error})"))?
-        .into_rgb8();
+    let picture = reader.decode().map_err(|error| format!("the picture cannot be decoded ({error})"))?.into_rgb8();
     let side = |pixels: u32| usize::try_from(pixels).map_err(|error| error.to_string());
-    Ok(Frame {
-        height: side(picture.height())?,
-        width: side(picture.width())?,
-        rgb: picture.into_raw(),
-    })
+    Ok(Frame { height: side(picture.height())?, width: side(picture.width())?, rgb: picture.into_raw() })
 }
 
 /// Encodes a picture as a PNG file.
@@ -68,30 +61,16 @@ mod tests {
 
     #[test]
     fn png_keeps_every_pixel() {
-        let frame = Frame {
-            height: 2,
-            width: 3,
-            rgb: (0..18).map(|value| value * 13).collect(),
-        };
+        let frame = Frame { height: 2, width: 3, rgb: (0..18).map(|value| value * 13).collect() };
         let png = encode_png(&frame).expect("a small picture");
         assert_eq!(decode(&png), Ok(frame), "lossless");
-        assert!(
-            decode(&png[..png.len() / 2]).is_err(),
-            "half a file is refused"
-        );
-        assert!(
-            decode(b"no picture at all").is_err(),
-            "neither PNG nor JPEG"
-        );
+        assert!(decode(&png[..png.len() / 2]).is_err(), "half a file is refused");
+        assert!(decode(b"no picture at all").is_err(), "neither PNG nor JPEG");
     }
 
     #[test]
     fn huge_pictures_are_refused_before_they_are_decoded() {
-        let small = Frame {
-            height: 1,
-            width: 1,
-            rgb: vec![0; 3],
-        };
+        let small = Frame { height: 1, width: 1, rgb: vec![0; 3] };
         let mut png = encode_png(&small).expect("one pixel");
         png[16..20].copy_from_slice(&100_000_u32.to_be_bytes()); // the width in IHDR
         assert!(decode(&png).is_err(), "100000 pixels wide");

@@ -24,12 +24,7 @@ pub(crate) struct VideoPool {
 impl VideoPool {
     /// The table of contents of a file.
     pub(crate) fn track(&self, path: &Path) -> Result<Arc<Track>, DataError> {
-        let known = self
-            .tracks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned();
+        let known = self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
         if let Some(track) = known {
             return Ok(track);
         }
@@ -42,9 +37,7 @@ impl VideoPool {
     /// A reader for a file, the one nearest to a picture if there is a choice.
     pub(crate) fn take(&self, path: &Path, picture: usize) -> Result<VideoReader, DataError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let near = idle
-            .iter()
-            .position(|reader| reader.path() == path && reader.is_near(picture));
+        let near = idle.iter().position(|reader| reader.path() == path && reader.is_near(picture));
         let any = near.or_else(|| idle.iter().position(|reader| reader.path() == path));
         if let Some(index) = any {
             return Ok(idle.remove(index));

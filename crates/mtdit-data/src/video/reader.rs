@@ -60,11 +60,7 @@ impl VideoReader {
     /// Whether a picture is at hand or next in line, so that no jump is needed.
     pub(crate) fn is_near(&self, picture: usize) -> bool {
         let at_hand = self.recent.iter().any(|(number, _)| *number == picture);
-        at_hand
-            || self
-                .track
-                .sample_of(picture)
-                .is_some_and(|sample| self.continues(sample, picture))
+        at_hand || self.track.sample_of(picture).is_some_and(|sample| self.continues(sample, picture))
     }
 
     /// A picture, by its number in presentation order.
@@ -74,33 +70,20 @@ impl VideoReader {
         }
         self.decode(picture).map_err(|problem| {
             self.run = None;
-            DataError::VideoPicture {
-                picture,
-                problem,
-                path: self.path.clone(),
-            }
+            DataError::VideoPicture { picture, problem, path: self.path.clone() }
         })
     }
 
     fn decode(&mut self, picture: usize) -> Result<Frame, String> {
-        let sample = self
-            .track
-            .sample_of(picture)
-            .ok_or("the video is shorter")?;
+        let sample = self.track.sample_of(picture).ok_or("the video is shorter")?;
         let run = match self.run {
             Some(run) if self.continues(sample, picture) => run,
             _ => self.restart(sample)?,
         };
-        let mut sink = Sink {
-            from: picture.saturating_sub(KEPT - 1),
-            newest: run.newest,
-            frames: Vec::new(),
-        };
+        let mut sink = Sink { from: picture.saturating_sub(KEPT - 1), newest: run.newest, frames: Vec::new() };
         self.run = self.decode_until(picture, run, &mut sink)?;
         let found = sink.frames.iter().find(|(number, _)| *number == picture);
-        let frame = found
-            .map(|(_, frame)| frame.clone())
-            .ok_or("the decoder left it out")?;
+        let frame = found.map(|(_, frame)| frame.clone()).ok_or("the decoder left it out")?;
         self.recent.extend(sink.frames);
         let surplus = self.recent.len().saturating_sub(KEPT);
         self.recent.drain(..surplus);
@@ -108,12 +91,7 @@ impl VideoReader {
     }
 
     /// Sends samples until a picture has come out, or the file ends.
-    fn decode_until(
-        &mut self,
-        picture: usize,
-        mut run: Run,
-        sink: &mut Sink,
-    ) -> Result<Option<Run>, String> {
+    fn decode_until(&mut self, picture: usize, mut run: Run, sink: &mut Sink) -> Result<Option<Run>, String> {
         while !sink.has(picture) && sink.newest < Some(picture) {
             let Some(number) = self.track.picture_of(run.next) else {
                 self.decoder.finish(sink)?;
@@ -129,16 +107,10 @@ impl VideoReader {
 
     fn restart(&mut self, sample: usize) -> Result<Run, String> {
         self.run = None;
-        let entry = self
-            .track
-            .entry_point(sample, self.decoder.counts_pictures());
+        let entry = self.track.entry_point(sample, self.decoder.counts_pictures());
         let first = self.track.picture_of(entry).unwrap_or(0);
         self.decoder.restart(first)?;
-        Ok(Run {
-            first,
-            next: entry,
-            newest: None,
-        })
+        Ok(Run { first, next: entry, newest: None })
     }
 
     /// Whether the decoder reaches a picture by reading on, without a key frame that would save work.
@@ -146,10 +118,7 @@ impl VideoReader {
         self.run.is_some_and(|run| {
             picture >= run.first
                 && run.newest < Some(picture)
-                && self
-                    .track
-                    .entry_point(sample, self.decoder.counts_pictures())
-                    <= run.next
+                && self.track.entry_point(sample, self.decoder.counts_pictures()) <= run.next
         })
     }
 

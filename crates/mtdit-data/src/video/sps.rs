@@ -25,10 +25,7 @@ const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138,
 /// Reads a sequence parameter set, with its header byte. Nothing when it ends early or contradicts itself.
 pub(super) fn parse(unit: &[u8]) -> Option<SequenceFacts> {
     let payload = without_emulation_prevention(unit.get(1..)?);
-    let mut bits = Bits {
-        bytes: &payload,
-        at: 0,
-    };
+    let mut bits = Bits { bytes: &payload, at: 0 };
     let profile = bits.fixed(8)?;
     bits.fixed(16)?; // constraint flags, level
     bits.unsigned()?; // seq_parameter_set_id
@@ -62,15 +59,7 @@ pub(super) fn parse(unit: &[u8]) -> Option<SequenceFacts> {
     }
     // Damaged usability information does not make the pictures undecodable.
     let (full_range, matrix) = video_signal(&mut bits).unwrap_or((None, None));
-    Some(SequenceFacts {
-        chroma_format,
-        bit_depth,
-        progressive,
-        width,
-        height,
-        full_range,
-        matrix,
-    })
+    Some(SequenceFacts { chroma_format, bit_depth, progressive, width, height, full_range, matrix })
 }
 
 fn skip_scaling_lists(bits: &mut Bits<'_>, n_lists: usize) -> Option<()> {
@@ -162,9 +151,7 @@ impl Bits<'_> {
     }
 
     fn fixed(&mut self, n_bits: u32) -> Option<u32> {
-        (0..n_bits).try_fold(0_u32, |value, _| {
-            Some((value << 1) | u32::from(self.flag()?))
-        })
+        (0..n_bits).try_fold(0_u32, |value, _| Some((value << 1) | u32::from(self.flag()?)))
     }
 
     /// Exp-Golomb.
@@ -182,11 +169,7 @@ impl Bits<'_> {
 
     fn signed(&mut self) -> Option<i64> {
         let code = i64::from(self.unsigned()?);
-        Some(if code % 2 == 0 {
-            -(code / 2)
-        } else {
-            code / 2 + 1
-        })
+        Some(if code % 2 == 0 { -(code / 2) } else { code / 2 + 1 })
     }
 }
 
@@ -196,8 +179,8 @@ mod tests {
 
     /// Of a recording with 64 x 48 pixels, by x264.
     const RECORDED: [u8; 22] = [
-        0x67, 0x64, 0x00, 0x0a, 0xac, 0xe4, 0x11, 0xe8, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00,
-        0x00, 0x0f, 0x03, 0xc4, 0x89, 0x44, 0x80,
+        0x67, 0x64, 0x00, 0x0a, 0xac, 0xe4, 0x11, 0xe8, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x0f, 0x03,
+        0xc4, 0x89, 0x44, 0x80,
     ];
 
     #[test]
@@ -211,46 +194,23 @@ mod tests {
             full_range: None,
             matrix: None,
         };
-        assert_eq!(
-            parse(&RECORDED),
-            Some(expected),
-            "the facts of the recording"
-        );
+        assert_eq!(parse(&RECORDED), Some(expected), "the facts of the recording");
     }
 
     #[test]
     fn damaged_parameter_sets_are_refused() {
         for length in 0..8 {
-            assert_eq!(
-                parse(&RECORDED[..length]),
-                None,
-                "{length} bytes are too few"
-            );
+            assert_eq!(parse(&RECORDED[..length]), None, "{length} bytes are too few");
         }
-        assert_eq!(
-            parse(&[0x67, 0x64, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0]),
-            None,
-            "endless zeros"
-        );
+        assert_eq!(parse(&[0x67, 0x64, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0]), None, "endless zeros");
     }
 
     #[test]
     fn exp_golomb_codes_are_read() {
         // 1, 010, 011, 00100 are 0, 1, 2, 3.
-        let mut bits = Bits {
-            bytes: &[0b1010_0110, 0b0100_0000],
-            at: 0,
-        };
+        let mut bits = Bits { bytes: &[0b1010_0110, 0b0100_0000], at: 0 };
         let codes: Vec<Option<u32>> = (0..4).map(|_| bits.unsigned()).collect();
-        assert_eq!(
-            codes,
-            [Some(0), Some(1), Some(2), Some(3)],
-            "the first four codes"
-        );
-        assert_eq!(
-            without_emulation_prevention(&[0, 0, 3, 1, 0, 0, 3]),
-            [0, 0, 1, 0, 0],
-            "the 3 is left out"
-        );
+        assert_eq!(codes, [Some(0), Some(1), Some(2), Some(3)], "the first four codes");
+        assert_eq!(without_emulation_prevention(&[0, 0, 3, 1, 0, 0, 3]), [0, 0, 1, 0, 0], "the 3 is left out");
     }
 }

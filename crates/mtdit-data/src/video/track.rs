@@ -58,16 +58,7 @@ impl Track {
             *slot = smallest;
             smallest = smallest.min(sample.pts);
         }
-        Self {
-            codec,
-            config,
-            color,
-            timescale,
-            samples,
-            order,
-            picture,
-            later,
-        }
+        Self { codec, config, color, timescale, samples, order, picture, later }
     }
 
     /// Number of pictures.
@@ -92,21 +83,16 @@ impl Track {
 
     /// When a picture is shown, in seconds.
     pub(crate) fn seconds(&self, picture: usize) -> f64 {
-        let sample = self
-            .sample_of(picture)
-            .and_then(|sample| self.sample(sample));
+        let sample = self.sample_of(picture).and_then(|sample| self.sample(sample));
         sample.map_or(f64::NAN, |sample| sample.pts as f64 / self.timescale)
     }
 
     /// The picture shown nearest to a time in seconds, and its distance in seconds.
     pub(crate) fn nearest(&self, seconds: f64) -> Option<(usize, f64)> {
-        let after = self.order.partition_point(|sample| {
-            (self.samples[index_of(*sample)].pts as f64 / self.timescale) < seconds
-        });
-        let candidates = [
-            after.checked_sub(1),
-            Some(after).filter(|after| *after < self.len()),
-        ];
+        let after = self
+            .order
+            .partition_point(|sample| (self.samples[index_of(*sample)].pts as f64 / self.timescale) < seconds);
+        let candidates = [after.checked_sub(1), Some(after).filter(|after| *after < self.len())];
         candidates
             .into_iter()
             .flatten()
@@ -125,10 +111,7 @@ impl Track {
             key.sync && key.pts <= target && (!closed || self.later[*index] > key.pts)
         };
         let last = sample.min(self.len().saturating_sub(1));
-        (0..=last)
-            .rev()
-            .find(|index| *index == 0 || good(index))
-            .unwrap_or(0)
+        (0..=last).rev().find(|index| *index == 0 || good(index)).unwrap_or(0)
     }
 }
 
@@ -147,12 +130,7 @@ mod tests {
         let samples = pts
             .into_iter()
             .enumerate()
-            .map(|(index, pts)| Sample {
-                offset: 0,
-                size: 1,
-                sync: index % 4 == 0,
-                pts: pts * 512,
-            })
+            .map(|(index, pts)| Sample { offset: 0, size: 1, sync: index % 4 == 0, pts: pts * 512 })
             .collect();
         Track::ordered("avc1".to_owned(), Vec::new(), None, 15360.0, samples)
     }
@@ -160,16 +138,8 @@ mod tests {
     #[test]
     fn pictures_are_counted_in_presentation_order() {
         let track = track();
-        assert_eq!(
-            track.sample_of(1),
-            Some(2),
-            "the second picture is the third sample"
-        );
-        assert_eq!(
-            track.picture_of(1),
-            Some(3),
-            "the second sample is the fourth picture"
-        );
+        assert_eq!(track.sample_of(1), Some(2), "the second picture is the third sample");
+        assert_eq!(track.picture_of(1), Some(3), "the second sample is the fourth picture");
         assert_eq!(track.entry_point(6, true), 4, "the second group");
         assert_eq!(track.entry_point(3, true), 0, "the first group");
     }
@@ -179,19 +149,8 @@ mod tests {
         let track = track();
         let (picture, distance) = track.nearest(2.4 / 30.0).expect("a picture");
         assert_eq!(picture, 2, "2.4 frames in");
-        assert!(
-            (distance - 0.4 / 30.0).abs() < 1e-12,
-            "0.4 frames away: {distance}"
-        );
-        assert_eq!(
-            track.nearest(-1.0).map(|found| found.0),
-            Some(0),
-            "before the start"
-        );
-        assert_eq!(
-            track.nearest(100.0).map(|found| found.0),
-            Some(7),
-            "after the end"
-        );
+        assert!((distance - 0.4 / 30.0).abs() < 1e-12, "0.4 frames away: {distance}");
+        assert_eq!(track.nearest(-1.0).map(|found| found.0), Some(0), "before the start");
+        assert_eq!(track.nearest(100.0).map(|found| found.0), Some(7), "after the end");
     }
 }

@@ -5,9 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryArray, Float64Array, ListArray, RecordBatch, StringArray, StructArray,
-};
+use arrow::array::{ArrayRef, BinaryArray, Float64Array, ListArray, RecordBatch, StringArray, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
@@ -60,20 +58,14 @@ impl ParquetWriter {
                 .set_column_dictionary_enabled(column.clone(), false)
                 .set_column_statistics_enabled(column, EnabledStatistics::None);
         }
-        let writer = ArrowWriter::try_new(file, schema, Some(properties.build()))
-            .map_err(DataError::parquet(path))?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            writer,
-        })
+        let writer = ArrowWriter::try_new(file, schema, Some(properties.build())).map_err(DataError::parquet(path))?;
+        Ok(Self { path: path.to_path_buf(), writer })
     }
 
     /// Writes some rows as one row group.
     pub(super) fn write_group(&mut self, batch: &RecordBatch) -> Result<(), DataError> {
         let written = guarded(|| self.writer.write(batch).and_then(|()| self.writer.flush()));
-        written
-            .map_err(DataError::parquet(&self.path))?
-            .map_err(DataError::parquet(&self.path))
+        written.map_err(DataError::parquet(&self.path))?.map_err(DataError::parquet(&self.path))
     }
 
     /// Bytes on disk so far.
@@ -83,28 +75,18 @@ impl ParquetWriter {
 
     /// Writes the footer and waits until everything is on disk.
     pub(super) fn finish(self) -> Result<(), DataError> {
-        let file = self
-            .writer
-            .into_inner()
-            .map_err(DataError::parquet(&self.path))?;
+        let file = self.writer.into_inner().map_err(DataError::parquet(&self.path))?;
         file.sync_all().map_err(DataError::io("write", &self.path))
     }
 }
 
 /// Values of `width` per row: a plain column for one, lists of fixed size for more.
 pub(super) fn numeric_array(feature: &Feature, values: Vec<f64>) -> Result<ArrayRef, DataError> {
-    let wrong = |problem: String| DataError::Record {
-        field: feature.key.clone(),
-        problem,
-    };
+    let wrong = |problem: String| DataError::Record { field: feature.key.clone(), problem };
     let flat: ArrayRef = Arc::new(Float64Array::from(values));
-    let flat =
-        cast(&flat, &arrow_type(&feature.dtype)).map_err(|error| wrong(error.to_string()))?;
+    let flat = cast(&flat, &arrow_type(&feature.dtype)).map_err(|error| wrong(error.to_string()))?;
     if flat.null_count() > 0 {
-        return Err(wrong(format!(
-            "a value does not fit {}",
-            feature.dtype.name()
-        )));
+        return Err(wrong(format!("a value does not fit {}", feature.dtype.name())));
     }
     if feature.width() == 1 {
         return Ok(flat);
@@ -118,14 +100,10 @@ pub(super) fn numeric_array(feature: &Feature, values: Vec<f64>) -> Result<Array
 
 /// PNG files, with the names that `LeRobot` gives them.
 pub(super) fn image_array(pictures: &[Vec<u8>]) -> Result<ArrayRef, String> {
-    let names: Vec<String> = (0..pictures.len())
-        .map(|index| format!("frame-{index:06}.png"))
-        .collect();
+    let names: Vec<String> = (0..pictures.len()).map(|index| format!("frame-{index:06}.png")).collect();
     let total: usize = pictures.iter().map(Vec::len).sum();
     if i32::try_from(total).is_err() {
-        return Err(format!(
-            "the pictures of an episode have {total} bytes, a column holds 2147483647"
-        ));
+        return Err(format!("the pictures of an episode have {total} bytes, a column holds 2147483647"));
     }
     let DataType::Struct(fields) = image_type() else {
         return Err("a picture is a struct".to_owned());
@@ -143,24 +121,17 @@ pub(super) fn lists_of(values: ArrayRef, length: usize) -> Result<ArrayRef, Stri
 }
 
 /// The values as lists of these lengths.
-pub(super) fn lists_with(
-    values: ArrayRef,
-    lengths: impl IntoIterator<Item = usize>,
-) -> Result<ArrayRef, String> {
-    let offsets =
-        OffsetBuffer::<i32>::try_from_lengths(lengths).map_err(|error| error.to_string())?;
+pub(super) fn lists_with(values: ArrayRef, lengths: impl IntoIterator<Item = usize>) -> Result<ArrayRef, String> {
+    let offsets = OffsetBuffer::<i32>::try_from_lengths(lengths).map_err(|error| error.to_string())?;
     let field = Arc::new(Field::new(ELEMENT, values.data_type().clone(), true));
-    let lists =
-        ListArray::try_new(field, offsets, values, None).map_err(|error| error.to_string())?;
+    let lists = ListArray::try_new(field, offsets, values, None).map_err(|error| error.to_string())?;
     Ok(Arc::new(lists))
 }
 
 /// The schema of the data files.
 pub(super) fn data_schema(features: &[Feature]) -> SchemaRef {
-    let fields: Vec<Field> = features
-        .iter()
-        .map(|feature| Field::new(feature.key.as_str(), column_type(feature), true))
-        .collect();
+    let fields: Vec<Field> =
+        features.iter().map(|feature| Field::new(feature.key.as_str(), column_type(feature), true)).collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -170,9 +141,7 @@ fn column_type(feature: &Feature) -> DataType {
     }
     let values = arrow_type(&feature.dtype);
     match i32::try_from(feature.width()) {
-        Ok(width) if width > 1 => {
-            DataType::FixedSizeList(Arc::new(Field::new(ELEMENT, values, true)), width)
-        }
+        Ok(width) if width > 1 => DataType::FixedSizeList(Arc::new(Field::new(ELEMENT, values, true)), width),
         _ => values,
     }
 }

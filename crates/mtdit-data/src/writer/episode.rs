@@ -19,8 +19,7 @@ pub(super) struct Columns {
 /// The statistics of an episode, as `LeRobot` computes them.
 pub(super) fn episode_stats(features: &[Feature], columns: &Columns) -> Result<Stats, DataError> {
     let mut stats = Stats::default();
-    for ((feature, values), pictures) in features.iter().zip(&columns.values).zip(&columns.pictures)
-    {
+    for ((feature, values), pictures) in features.iter().zip(&columns.values).zip(&columns.pictures) {
         let entry = if feature.dtype == Dtype::Image {
             let mut seen = PictureStats::new();
             for index in sampled(pictures.len()) {
@@ -39,10 +38,7 @@ pub(super) fn episode_stats(features: &[Feature], columns: &Columns) -> Result<S
 }
 
 /// The row group of an episode.
-pub(super) fn record_batch(
-    features: &[Feature],
-    columns: Columns,
-) -> Result<RecordBatch, DataError> {
+pub(super) fn record_batch(features: &[Feature], columns: Columns) -> Result<RecordBatch, DataError> {
     let mut arrays = Vec::with_capacity(features.len());
     for ((feature, values), pictures) in features.iter().zip(columns.values).zip(columns.pictures) {
         arrays.push(if feature.dtype == Dtype::Image {
@@ -51,6 +47,5 @@ pub(super) fn record_batch(
             numeric_array(feature, values)?
         });
     }
-    RecordBatch::try_new(data_schema(features), arrays)
-        .map_err(|error| wrong("episode", &error.to_string()))
+    RecordBatch::try_new(data_schema(features), arrays).map_err(|error| wrong("episode", &error.to_string()))
 }

@@ -12,10 +12,7 @@ pub(super) enum Cell {
 
 /// What is wrong with a feature.
 pub(super) fn wrong(field: &str, problem: &str) -> DataError {
-    DataError::Record {
-        field: field.to_owned(),
-        problem: problem.to_owned(),
-    }
+    DataError::Record { field: field.to_owned(), problem: problem.to_owned() }
 }
 
 /// Whether a feature can be written.
@@ -31,13 +28,8 @@ pub(super) fn check_feature(feature: &Feature, all: &[Feature]) -> Result<(), Da
         Dtype::Image if feature.shape.len() == 3 => Ok(()),
         Dtype::Image => Err(wrong(key, "a camera has a height, a width and channels")),
         dtype if dtype.is_numeric() && feature.shape.len() == 1 && feature.shape[0] > 0 => Ok(()),
-        dtype if dtype.is_numeric() => {
-            Err(wrong(key, "only vectors of at least one value are written"))
-        }
-        dtype => Err(wrong(
-            key,
-            &format!("features of type {} are not written", dtype.name()),
-        )),
+        dtype if dtype.is_numeric() => Err(wrong(key, "only vectors of at least one value are written")),
+        dtype => Err(wrong(key, &format!("features of type {} are not written", dtype.name()))),
     }
 }
 
@@ -46,11 +38,7 @@ pub(super) fn numbers(feature: &Feature, values: &[(&str, &[f64])]) -> Result<Ve
     let found = values.iter().find(|(key, _)| *key == feature.key);
     let (_, numbers) = found.ok_or_else(|| wrong(&feature.key, "the frame has no value for it"))?;
     if numbers.len() != feature.width() {
-        let problem = format!(
-            "the frame has {} values, {} are declared",
-            numbers.len(),
-            feature.width()
-        );
+        let problem = format!("the frame has {} values, {} are declared", numbers.len(), feature.width());
         return Err(wrong(&feature.key, &problem));
     }
     if numbers.iter().any(|number| !number.is_finite()) {
@@ -60,17 +48,11 @@ pub(super) fn numbers(feature: &Feature, values: &[(&str, &[f64])]) -> Result<Ve
 }
 
 /// The picture of a camera in a frame, as a PNG file.
-pub(super) fn encoded(
-    feature: &Feature,
-    pictures: &[(&str, &Frame)],
-) -> Result<Vec<u8>, DataError> {
+pub(super) fn encoded(feature: &Feature, pictures: &[(&str, &Frame)]) -> Result<Vec<u8>, DataError> {
     let found = pictures.iter().find(|(key, _)| *key == feature.key);
     let (_, frame) = found.ok_or_else(|| wrong(&feature.key, "the frame has no picture for it"))?;
     if feature.picture_size() != Some((frame.height, frame.width)) {
-        let problem = format!(
-            "the picture has {}x{} pixels, another size is declared",
-            frame.height, frame.width
-        );
+        let problem = format!("the picture has {}x{} pixels, another size is declared", frame.height, frame.width);
         return Err(wrong(&feature.key, &problem));
     }
     encode_png(frame).map_err(|problem| wrong(&feature.key, &problem))

@@ -55,43 +55,24 @@ pub(super) fn write_tasks(root: &Path, tasks: &[String]) -> Result<(), DataError
     });
     let indices: ArrayRef = Arc::new(integers(0..tasks.len()));
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values(tasks));
-    let columns = vec![
-        ("task_index".to_owned(), indices),
-        ("task".to_owned(), texts),
-    ];
+    let columns = vec![("task_index".to_owned(), indices), ("task".to_owned(), texts)];
     write_table(&path, columns, Some(("pandas", pandas.to_string())))
 }
 
 /// One row per episode, statistics included.
 pub(super) fn write_episodes(root: &Path, episodes: &[EpisodeRow]) -> Result<(), DataError> {
     let path = root.join(EPISODES_FILE);
-    let wrong = |problem: String| DataError::Parquet {
-        problem,
-        path: path.clone(),
-    };
-    let count =
-        |of: fn(&EpisodeRow) -> usize| -> ArrayRef { Arc::new(integers(episodes.iter().map(of))) };
-    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(
-        episodes.iter().flat_map(|episode| &episode.tasks),
-    ));
-    let tasks =
-        lists_with(texts, episodes.iter().map(|episode| episode.tasks.len())).map_err(wrong)?;
+    let wrong = |problem: String| DataError::Parquet { problem, path: path.clone() };
+    let count = |of: fn(&EpisodeRow) -> usize| -> ArrayRef { Arc::new(integers(episodes.iter().map(of))) };
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(episodes.iter().flat_map(|episode| &episode.tasks)));
+    let tasks = lists_with(texts, episodes.iter().map(|episode| episode.tasks.len())).map_err(wrong)?;
     let mut columns = vec![
         ("episode_index".to_owned(), count(|episode| episode.index)),
         ("tasks".to_owned(), tasks),
-        (
-            "length".to_owned(),
-            count(|episode| episode.to - episode.from),
-        ),
-        (
-            "data/chunk_index".to_owned(),
-            count(|episode| episode.chunk),
-        ),
+        ("length".to_owned(), count(|episode| episode.to - episode.from)),
+        ("data/chunk_index".to_owned(), count(|episode| episode.chunk)),
         ("data/file_index".to_owned(), count(|episode| episode.file)),
-        (
-            "dataset_from_index".to_owned(),
-            count(|episode| episode.from),
-        ),
+        ("dataset_from_index".to_owned(), count(|episode| episode.from)),
         ("dataset_to_index".to_owned(), count(|episode| episode.to)),
     ];
     columns.extend(stats_columns(episodes).map_err(wrong)?);
@@ -110,12 +91,8 @@ fn stats_columns(episodes: &[EpisodeRow]) -> Result<Vec<(String, ArrayRef)>, Str
         for (name, statistic) in first.stats.feature(key).into_iter().flatten() {
             let mut values = Vec::new();
             for episode in episodes {
-                let here = episode
-                    .stats
-                    .get(key, name)
-                    .filter(|here| here.shape == statistic.shape);
-                let here = here
-                    .ok_or_else(|| format!("episode {} has no {name} of `{key}`", episode.index))?;
+                let here = episode.stats.get(key, name).filter(|here| here.shape == statistic.shape);
+                let here = here.ok_or_else(|| format!("episode {} has no {name} of `{key}`", episode.index))?;
                 values.extend_from_slice(&here.values);
             }
             let mut array: ArrayRef = Arc::new(Float64Array::from(values));
@@ -133,10 +110,7 @@ fn stats_columns(episodes: &[EpisodeRow]) -> Result<Vec<(String, ArrayRef)>, Str
 
 /// The statistics over all episodes.
 pub(super) fn write_stats(root: &Path, episodes: &[EpisodeRow]) -> Result<(), DataError> {
-    let parts: Vec<Stats> = episodes
-        .iter()
-        .map(|episode| episode.stats.clone())
-        .collect();
+    let parts: Vec<Stats> = episodes.iter().map(|episode| episode.stats.clone()).collect();
     crate::json::write(&root.join(STATS_PATH), &aggregate(&parts).to_json())
 }
 
@@ -148,9 +122,7 @@ pub(super) fn write_info(
     episodes: &[EpisodeRow],
     n_tasks: usize,
 ) -> Result<(), DataError> {
-    let entries = features
-        .iter()
-        .map(|feature| (feature.key.clone(), feature.to_json()));
+    let entries = features.iter().map(|feature| (feature.key.clone(), feature.to_json()));
     let info = json!({
         "codebase_version": "v3.0",
         "fps": spec.fps,
@@ -180,14 +152,11 @@ pub(super) fn hugging_face(features: &[Feature]) -> String {
         };
         (feature.key.clone(), entry)
     });
-    json!({"info": {"features": Value::Object(described.collect::<Map<String, Value>>())}})
-        .to_string()
+    json!({"info": {"features": Value::Object(described.collect::<Map<String, Value>>())}}).to_string()
 }
 
 fn integers(values: impl IntoIterator<Item = usize>) -> Int64Array {
-    let values = values
-        .into_iter()
-        .map(|value| i64::try_from(value).unwrap_or(i64::MAX));
+    let values = values.into_iter().map(|value| i64::try_from(value).unwrap_or(i64::MAX));
     Int64Array::from_iter_values(values)
 }
 
@@ -196,14 +165,11 @@ fn write_table(
     columns: Vec<(String, ArrayRef)>,
     metadata: Option<(&str, String)>,
 ) -> Result<(), DataError> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, array)| Field::new(name.as_str(), array.data_type().clone(), true))
-        .collect();
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(name.as_str(), array.data_type().clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
     let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    let batch =
-        RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(DataError::parquet(path))?;
+    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(DataError::parquet(path))?;
     let mut writer = ParquetWriter::create(path, schema, metadata, &[])?;
     writer.write_group(&batch)?;
     writer.finish()

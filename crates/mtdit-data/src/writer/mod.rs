@@ -102,19 +102,12 @@ impl DatasetWriter {
         fs::create_dir_all(root).map_err(DataError::io("create", root))?;
         let mut entries = fs::read_dir(root).map_err(DataError::io("list", root))?;
         if entries.next().is_some() {
-            let problem = format!(
-                "the folder {} is not empty; choose another or delete it",
-                root.display()
-            );
+            let problem = format!("the folder {} is not empty; choose another or delete it", root.display());
             return Err(wrong("root", &problem));
         }
         let own = OWN_COLUMNS.iter().map(|key| Feature {
             key: (*key).to_owned(),
-            dtype: Dtype::parse(if *key == TIMESTAMP {
-                "float32"
-            } else {
-                "int64"
-            }),
+            dtype: Dtype::parse(if *key == TIMESTAMP { "float32" } else { "int64" }),
             shape: vec![1],
             names: Vec::new(),
             info: serde_json::Map::new(),
@@ -238,10 +231,7 @@ impl DatasetWriter {
     pub fn finalize(mut self) -> Result<(), DataError> {
         self.check_intact()?;
         if self.buffer.n_frames > 0 {
-            return Err(wrong(
-                "episode",
-                "frames are not saved; call save_episode or discard_episode first",
-            ));
+            return Err(wrong("episode", "frames are not saved; call save_episode or discard_episode first"));
         }
         if self.episodes.is_empty() {
             return Err(DataError::Empty { path: self.root });
@@ -252,21 +242,12 @@ impl DatasetWriter {
         metadata::write_tasks(&self.root, &self.tasks)?;
         metadata::write_episodes(&self.root, &self.episodes)?;
         metadata::write_stats(&self.root, &self.episodes)?;
-        metadata::write_info(
-            &self.root,
-            &self.spec,
-            &self.features,
-            &self.episodes,
-            self.tasks.len(),
-        )
+        metadata::write_info(&self.root, &self.spec, &self.features, &self.episodes, self.tasks.len())
     }
 
     fn check_intact(&self) -> Result<(), DataError> {
         if self.broken {
-            return Err(wrong(
-                "episode",
-                "an earlier episode could not be written; record again",
-            ));
+            return Err(wrong("episode", "an earlier episode could not be written; record again"));
         }
         Ok(())
     }
@@ -275,31 +256,15 @@ impl DatasetWriter {
     fn columns(&self, mut buffer: Buffer, episode: usize, from: usize) -> Columns {
         let n_frames = buffer.n_frames;
         let offsets = 0..n_frames;
-        buffer.values.push(
-            offsets
-                .clone()
-                .map(|offset| offset as f64 / f64::from(self.spec.fps))
-                .collect(),
-        );
-        buffer
-            .values
-            .push(offsets.clone().map(|offset| offset as f64).collect());
+        buffer.values.push(offsets.clone().map(|offset| offset as f64 / f64::from(self.spec.fps)).collect());
+        buffer.values.push(offsets.clone().map(|offset| offset as f64).collect());
         buffer.values.push(vec![episode as f64; n_frames]);
-        buffer
-            .values
-            .push(offsets.map(|offset| (from + offset) as f64).collect());
+        buffer.values.push(offsets.map(|offset| (from + offset) as f64).collect());
         let index_of = |task: &String| self.tasks.iter().position(|known| known == task);
-        let tasks = buffer
-            .tasks
-            .iter()
-            .map(|task| index_of(task).unwrap_or(0) as f64);
+        let tasks = buffer.tasks.iter().map(|task| index_of(task).unwrap_or(0) as f64);
         buffer.values.push(tasks.collect());
         buffer.pictures.resize(self.features.len(), Vec::new());
-        Columns {
-            n_frames,
-            values: buffer.values,
-            pictures: buffer.pictures,
-        }
+        Columns { n_frames, values: buffer.values, pictures: buffer.pictures }
     }
 
     /// The open data file, or the next one when the episode would make it too large.
@@ -318,11 +283,7 @@ impl DatasetWriter {
             Some(last) if last.file + 1 == CHUNKS_SIZE => (last.chunk + 1, 0),
             Some(last) => (last.chunk, last.file + 1),
         };
-        let fields = Fields {
-            chunk_index: chunk,
-            file_index: file,
-            video_key: "",
-        };
+        let fields = Fields { chunk_index: chunk, file_index: file, video_key: "" };
         let name = fill(DATA_PATH, &fields).map_err(|problem| wrong("data_path", &problem))?;
         let images: Vec<&str> = self
             .spec

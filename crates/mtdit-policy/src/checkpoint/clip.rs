@@ -150,7 +150,12 @@ fn infer_vision(
     let [positions, hidden_size] = tower.matrix("embeddings.position_embedding.weight")?;
     let patch_size = match tower.shape("embeddings.patch_embedding.weight")? {
         &[_, 3, patch, _] => patch,
-        shape => return Err(clip_error(name, format!("its patch embedding has shape {shape:?}, [width, 3, patch, patch] is needed"))),
+        shape => {
+            return Err(clip_error(
+                name,
+                format!("its patch embedding has shape {shape:?}, [width, 3, patch, patch] is needed"),
+            ));
+        }
     };
     let side = positions.saturating_sub(1).isqrt();
     if side * side + 1 != positions || patch_size == 0 {
@@ -184,7 +189,9 @@ impl Tower<'_> {
 
     fn matrix(&self, key: &str) -> Result<[usize; 2], ConfigError> {
         let shape = self.shape(key)?;
-        shape.try_into().map_err(|_not_two| clip_error(self.name, format!("`{key}` has shape {shape:?}, a matrix is needed")))
+        shape
+            .try_into()
+            .map_err(|_not_two| clip_error(self.name, format!("`{key}` has shape {shape:?}, a matrix is needed")))
     }
 
     fn layers(&self) -> usize {
@@ -195,11 +202,15 @@ impl Tower<'_> {
     fn heads(&self, width: usize, known: Option<usize>) -> Result<usize, ConfigError> {
         match known {
             Some(heads) if heads > 0 && width.is_multiple_of(heads) => Ok(heads),
-            Some(heads) => Err(clip_error(self.name, format!("its config.json says {heads} heads, its width is {width}"))),
+            Some(heads) => {
+                Err(clip_error(self.name, format!("its config.json says {heads} heads, its width is {width}")))
+            }
             None if width.is_multiple_of(64) && width > 0 => Ok(width / 64),
             None => Err(clip_error(
                 self.name,
-                format!("the number of heads of a tower of width {width} cannot be known; put CLIP's config.json into a folder `clip` in the checkpoint"),
+                format!(
+                    "the number of heads of a tower of width {width} cannot be known; put CLIP's config.json into a folder `clip` in the checkpoint"
+                ),
             )),
         }
     }
@@ -207,18 +218,23 @@ impl Tower<'_> {
 
 /// Pictures must have exactly the tower's size, because CLIP's positions are not interpolated.
 fn checked(clip: ClipConfig, config: &PolicyConfig) -> Result<ClipConfig, ConfigError> {
-    for (heads, width) in
-        [(clip.text_config.num_attention_heads, clip.text_config.hidden_size)].into_iter().chain(
-            clip.vision_config.as_ref().map(|vision| (vision.num_attention_heads, vision.hidden_size)),
-        )
+    for (heads, width) in [(clip.text_config.num_attention_heads, clip.text_config.hidden_size)]
+        .into_iter()
+        .chain(clip.vision_config.as_ref().map(|vision| (vision.num_attention_heads, vision.hidden_size)))
     {
         if heads == 0 || !width.is_multiple_of(heads) {
-            return Err(clip_error(&config.text.text_encoder_name, format!("{heads} heads do not divide a width of {width}")));
+            return Err(clip_error(
+                &config.text.text_encoder_name,
+                format!("{heads} heads do not divide a width of {width}"),
+            ));
         }
     }
     if config.text.tokenizer_max_length > clip.text_config.max_position_embeddings {
         let (length, most) = (config.text.tokenizer_max_length, clip.text_config.max_position_embeddings);
-        return Err(clip_error(&config.text.text_encoder_name, format!("it takes {most} tokens, tokenizer_max_length is {length}")));
+        return Err(clip_error(
+            &config.text.text_encoder_name,
+            format!("it takes {most} tokens, tokenizer_max_length is {length}"),
+        ));
     }
     if let (Some(vision), Some(camera)) = (&clip.vision_config, config.cameras.first()) {
         let size = config.image.output([camera.height, camera.width]);
@@ -226,7 +242,10 @@ fn checked(clip: ClipConfig, config: &PolicyConfig) -> Result<ClipConfig, Config
             let side = vision.image_size;
             return Err(clip_error(
                 &config.vision.vision_encoder_name,
-                format!("it takes pictures of {side} x {side}, but resize and crop give {} x {}; set image_crop_shape to [{side},{side}], and image_resize_shape when the camera is smaller or much larger", size[0], size[1]),
+                format!(
+                    "it takes pictures of {side} x {side}, but resize and crop give {} x {}; set image_crop_shape to [{side},{side}], and image_resize_shape when the camera is smaller or much larger",
+                    size[0], size[1]
+                ),
             ));
         }
     }
@@ -235,7 +254,13 @@ fn checked(clip: ClipConfig, config: &PolicyConfig) -> Result<ClipConfig, Config
 
 fn unknown(name: &str) -> ConfigError {
     let known: Vec<&str> = preset_names().collect();
-    clip_error(name, format!("no model of that name is known, and no folder of that name holds a config.json; known are {}", known.join(", ")))
+    clip_error(
+        name,
+        format!(
+            "no model of that name is known, and no folder of that name holds a config.json; known are {}",
+            known.join(", ")
+        ),
+    )
 }
 
 fn clip_error(name: &str, reason: String) -> ConfigError {

@@ -30,10 +30,7 @@ pub struct KeyMap {
 impl KeyMap {
     /// The names of a policy.
     pub fn new(config: &PolicyConfig) -> Self {
-        Self {
-            separate_vision: config.vision.use_separate_rgb_encoder_per_camera,
-            use_rope: config.denoiser.use_rope,
-        }
+        Self { separate_vision: config.vision.use_separate_rgb_encoder_per_camera, use_rope: config.denoiser.use_rope }
     }
 
     /// The checkpoint's key of a module path.
@@ -113,8 +110,24 @@ fn rank(word: &str, order: &[&str]) -> usize {
 
 /// Orders the parameters outside the vision towers.
 fn denoiser_rank(key: &str) -> (usize, usize, usize, bool) {
-    let parts = ["observation_encoder.", "pos_embedding", "time_mlp.1", "time_mlp.3", "input_proj", "transformer_blocks", "output_proj"];
-    let within = ["attn.qkv_proj", "multihead_attn.in_proj", "attn.out_proj", "multihead_attn.out_proj", "mlp.0", "mlp.2", "adaLN"];
+    let parts = [
+        "observation_encoder.",
+        "pos_embedding",
+        "time_mlp.1",
+        "time_mlp.3",
+        "input_proj",
+        "transformer_blocks",
+        "output_proj",
+    ];
+    let within = [
+        "attn.qkv_proj",
+        "multihead_attn.in_proj",
+        "attn.out_proj",
+        "multihead_attn.out_proj",
+        "mlp.0",
+        "mlp.2",
+        "adaLN",
+    ];
     let key = key.strip_prefix("noise_predictor.").unwrap_or(key);
     let (block, rest) = numbered(key, "transformer_blocks.");
     (rank(key, &parts), block, rank(rest, &within), key.ends_with("bias"))
@@ -122,9 +135,16 @@ fn denoiser_rank(key: &str) -> (usize, usize, usize, bool) {
 
 /// Orders the parameters of the vision towers.
 fn vision_rank(key: &str) -> (usize, usize, usize, usize, bool) {
-    let parts = ["embeddings.class", "embeddings.patch", "embeddings.position", "pre_layrnorm", "encoder", "post_layernorm"];
+    let parts =
+        ["embeddings.class", "embeddings.patch", "embeddings.position", "pre_layrnorm", "encoder", "post_layernorm"];
     let within = [
-        "self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj", "self_attn.out_proj", "layer_norm1", "mlp.fc1", "mlp.fc2",
+        "self_attn.k_proj",
+        "self_attn.v_proj",
+        "self_attn.q_proj",
+        "self_attn.out_proj",
+        "layer_norm1",
+        "mlp.fc1",
+        "mlp.fc2",
         "layer_norm2",
     ];
     let (tower, _) = numbered(key, "vision_encoders.");

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{
     BetaSchedule, CameraConfig, DenoiserConfig, DiffusionConfig, FlowMatchingConfig, ImageConfig, IntegrationMethod,
-    NoiseSchedulerType, NormalizationMapping, NormalizationMode, ObjectiveConfig, PolicyConfig, PredictionType, TextConfig,
-    TimestepSampling, VisionConfig,
+    NoiseSchedulerType, NormalizationMapping, NormalizationMode, ObjectiveConfig, PolicyConfig, PredictionType,
+    TextConfig, TimestepSampling, VisionConfig,
 };
 use crate::error::ConfigError;
 
@@ -250,12 +250,17 @@ impl LeRobotConfig {
         let cameras: Vec<CameraConfig> = visual
             .map(|(key, feature)| match feature.shape[..] {
                 [3, height, width] => Ok(CameraConfig { key: key.clone(), height, width }),
-                _ => Err(value("input_features", format!("{key}: {:?}", feature.shape), "a camera's shape is [3, height, width]")),
+                _ => Err(value(
+                    "input_features",
+                    format!("{key}: {:?}", feature.shape),
+                    "a camera's shape is [3, height, width]",
+                )),
             })
             .collect::<Result<_, _>>()?;
         let sizes = |camera: &CameraConfig| [camera.height, camera.width];
         if let Some(other) = cameras.iter().find(|camera| sizes(camera) != sizes(&cameras[0])) {
-            let sizes = format!("{}: {:?}, {}: {:?}", cameras[0].name(), sizes(&cameras[0]), other.name(), sizes(other));
+            let sizes =
+                format!("{}: {:?}, {}: {:?}", cameras[0].name(), sizes(&cameras[0]), other.name(), sizes(other));
             return Err(value("input_features", sizes, "all cameras must declare the same size"));
         }
         Ok(cameras)

@@ -64,5 +64,7 @@ pub fn pretty_json(value: &impl Serialize, indent: usize) -> String {
     let formatter = serde_json::ser::PrettyFormatter::with_indent(spaces.as_bytes());
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-    value.serialize(&mut serializer).map_or_else(|_unreachable| String::new(), |()| String::from_utf8_lossy(&text).into_owned())
+    value
+        .serialize(&mut serializer)
+        .map_or_else(|_unreachable| String::new(), |()| String::from_utf8_lossy(&text).into_owned())
 }

@@ -74,7 +74,8 @@ pub fn normalizer_step(file: &str, text: &str) -> Result<NormalizerStep, ConfigE
 pub fn read_statistics(file: &str, bytes: Vec<u8>) -> Result<Statistics, WeightError> {
     let source = WeightBytes::new(file, bytes)?;
     let mut statistics = Statistics::default();
-    let names: Vec<String> = super::safetensors::WeightSource::index(&source).iter().map(|(name, _)| name.to_owned()).collect();
+    let names: Vec<String> =
+        super::safetensors::WeightSource::index(&source).iter().map(|(name, _)| name.to_owned()).collect();
     for name in names {
         let Some((feature, stat)) = name.rsplit_once('.') else { continue };
         let shape = super::safetensors::WeightSource::index(&source).entry(&name)?.shape.clone();

@@ -69,7 +69,11 @@ fn denoiser(config: &PolicyConfig) -> Result<(), ConfigError> {
     }
     let head_dim = denoiser.hidden_dim / denoiser.num_heads;
     if denoiser.use_rope && head_dim % 2 == 1 {
-        return Err(value("hidden_dim", denoiser.hidden_dim, format!("rotary positions need an even head width, it is {head_dim}")));
+        return Err(value(
+            "hidden_dim",
+            denoiser.hidden_dim,
+            format!("rotary positions need an even head width, it is {head_dim}"),
+        ));
     }
     in_range("dropout", denoiser.dropout, 0.0, 1.0)?;
     in_range("rope_base", denoiser.rope_base, 1.0, 1e12)
@@ -98,7 +102,8 @@ fn objective(objective: &ObjectiveConfig) -> Result<(), ConfigError> {
 fn size(config: &PolicyConfig) -> Result<(), ConfigError> {
     let [hidden, time] = [config.denoiser.hidden_dim as f64, config.denoiser.timestep_embed_dim as f64];
     let condition = time + config.conditioning_dim(512) as f64;
-    let parameters = config.denoiser.num_layers as f64 * (12.0 * hidden * hidden + 6.0 * hidden * condition) + 4.0 * time * time;
+    let parameters =
+        config.denoiser.num_layers as f64 * (12.0 * hidden * hidden + 6.0 * hidden * condition) + 4.0 * time * time;
     let millions = (parameters / 1e6) as u64;
     if millions > MOST_MILLIONS {
         return Err(ConfigError::TooLarge { millions, limit: MOST_MILLIONS });

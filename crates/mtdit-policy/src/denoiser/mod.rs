@@ -59,9 +59,7 @@ impl Denoiser {
         Self {
             time_mlp: TimeMlp::init(denoiser.timestep_embed_dim, precision, device),
             input_proj: Linear::uniform([config.action_dim, hidden], precision, device),
-            pos_embedding: denoiser
-                .use_positional_encoding
-                .then(|| position.init([1, config.horizon, hidden], device)),
+            pos_embedding: denoiser.use_positional_encoding.then(|| position.init([1, config.horizon, hidden], device)),
             transformer_blocks: (0..denoiser.num_layers)
                 .map(|_| Block::init(denoiser, condition, precision, device))
                 .collect(),
@@ -84,7 +82,8 @@ impl Denoiser {
     ) -> Tensor<3> {
         let time = self.time_mlp.forward(timesteps); // [batch, timestep_embed_dim]
         let condition = silu(Tensor::cat(vec![time, conditioning.vector.clone()], 1));
-        let modulations = self.transformer_blocks.iter().map(|block| block.ada_ln_modulation.forward(condition.clone()));
+        let modulations =
+            self.transformer_blocks.iter().map(|block| block.ada_ln_modulation.forward(condition.clone()));
         self.blocks(noisy, modulations, dropout)
     }
 
@@ -104,7 +103,8 @@ impl Denoiser {
 
     /// The prediction while sampling: `[batch, horizon, action_dim]` at one timestep for the whole batch.
     pub fn denoise(&self, noisy: Tensor<3>, time: &Modulation, condition: &Modulation) -> Tensor<3> {
-        let modulations = time.blocks.iter().zip(&condition.blocks).map(|(time, condition)| time.clone() + condition.clone());
+        let modulations =
+            time.blocks.iter().zip(&condition.blocks).map(|(time, condition)| time.clone() + condition.clone());
         self.blocks(noisy, modulations, None)
     }
 

@@ -66,7 +66,8 @@ mod tests {
     /// Contract appendix A.
     #[test]
     fn sinusoids_equal_the_contract() {
-        let expected = [0.656_986_6, 0.319_224_7, 0.015_080_5, 0.000_7, 0.753_902_3, 0.947_679, 0.999_886_3, 0.999_999_8];
+        let expected =
+            [0.656_986_6, 0.319_224_7, 0.015_080_5, 0.000_7, 0.753_902_3, 0.947_679, 0.999_886_3, 0.999_999_8];
         for (value, expected) in sinusoids(&[7.0], 8).into_iter().zip(expected) {
             assert!((value - expected as f32).abs() < 1e-6, "{value} instead of {expected}");
         }

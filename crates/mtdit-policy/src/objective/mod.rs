@@ -33,10 +33,9 @@ impl Objective {
     /// The objective of a configuration.
     pub fn new(config: &ObjectiveConfig) -> Self {
         match config {
-            ObjectiveConfig::Diffusion(diffusion) => Self::Diffusion {
-                schedule: NoiseSchedule::new(diffusion),
-                prediction_type: diffusion.prediction_type,
-            },
+            ObjectiveConfig::Diffusion(diffusion) => {
+                Self::Diffusion { schedule: NoiseSchedule::new(diffusion), prediction_type: diffusion.prediction_type }
+            }
             ObjectiveConfig::FlowMatching(flow) => Self::FlowMatching { sigma_min: round(flow.sigma_min) },
         }
     }
@@ -48,9 +47,7 @@ impl Objective {
                 let alpha_bar = |&t: &f32| schedule.alpha_bar(Some(index(t)));
                 timesteps.iter().map(alpha_bar).map(|alpha| (alpha.sqrt(), (1.0 - alpha).sqrt())).unzip()
             }
-            Self::FlowMatching { sigma_min } => {
-                timesteps.iter().map(|&t| (t, 1.0 - (1.0 - sigma_min) * t)).unzip()
-            }
+            Self::FlowMatching { sigma_min } => timesteps.iter().map(|&t| (t, 1.0 - (1.0 - sigma_min) * t)).unzip(),
         };
         let device = actions.device();
         actions * per_sample(signal, &device) + noise * per_sample(noise_level, &device)
@@ -81,7 +78,11 @@ pub fn mean_squared_error(prediction: Tensor<3>, target: Tensor<3>, is_pad: Opti
 }
 
 /// The schedule's row of a diffusion timestep.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "diffusion timesteps are small whole numbers")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "diffusion timesteps are small whole numbers"
+)]
 fn index(timestep: f32) -> usize {
     timestep as usize
 }

@@ -96,7 +96,10 @@ mod tests {
         let schedule = schedule(beta_schedule);
         for &(timestep, expected) in expected {
             let found = f64::from(schedule.alphas_cumprod()[timestep]);
-            assert!((found / expected - 1.0).abs() < tolerance, "{beta_schedule:?} at {timestep}: {found} instead of {expected}");
+            assert!(
+                (found / expected - 1.0).abs() < tolerance,
+                "{beta_schedule:?} at {timestep}: {found} instead of {expected}"
+            );
         }
     }
 

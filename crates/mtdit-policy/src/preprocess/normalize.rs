@@ -22,9 +22,15 @@ pub struct Normalizer {
 enum Formula {
     Identity,
     /// `(x - mean) / (std + eps)` and `x · std + mean`.
-    MeanStd { mean: Tensor<1>, std: Tensor<1> },
+    MeanStd {
+        mean: Tensor<1>,
+        std: Tensor<1>,
+    },
     /// `2 (x - low) / range - 1` and `(x + 1) / 2 · range + low`.
-    Range { low: Tensor<1>, range: Tensor<1> },
+    Range {
+        low: Tensor<1>,
+        range: Tensor<1>,
+    },
 }
 
 impl Normalizer {
@@ -53,7 +59,10 @@ impl Normalizer {
             NormalizationMode::MeanStd => {
                 let std = collect("std")?;
                 let constant = is_constant(&std);
-                return Ok(Self { formula: Formula::MeanStd { mean: tensor(collect("mean")?), std: tensor(std) }, constant });
+                return Ok(Self {
+                    formula: Formula::MeanStd { mean: tensor(collect("mean")?), std: tensor(std) },
+                    constant,
+                });
             }
             NormalizationMode::MinMax => ("min", "max"),
             NormalizationMode::Quantiles => ("q01", "q99"),

@@ -80,9 +80,7 @@ impl DiffusionSolver {
     /// The clean actions the network's output implies, clipped when the checkpoint says so.
     fn clean(&self, output: &Tensor<3>, alpha_bar: f32) -> Tensor<3> {
         let clean = match self.prediction_type {
-            PredictionType::Epsilon => {
-                (self.x.clone() - output.clone() * (1.0 - alpha_bar).sqrt()) / alpha_bar.sqrt()
-            }
+            PredictionType::Epsilon => (self.x.clone() - output.clone() * (1.0 - alpha_bar).sqrt()) / alpha_bar.sqrt(),
             PredictionType::Sample => output.clone(),
         };
         match self.clip {
@@ -97,7 +95,8 @@ impl DiffusionSolver {
         let beta = 1.0 - alpha;
         let [variance_now, variance_next] = [1.0 - alpha_bar, 1.0 - next];
 
-        let mean = clean * (next.sqrt() * beta / variance_now) + self.x.clone() * (alpha.sqrt() * variance_next / variance_now);
+        let mean = clean * (next.sqrt() * beta / variance_now)
+            + self.x.clone() * (alpha.sqrt() * variance_next / variance_now);
         let is_last = self.index + 1 == self.timesteps.len();
         match self.step_noise.get(self.index) {
             Some(noise) if !is_last => {

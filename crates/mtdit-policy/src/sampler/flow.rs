@@ -41,7 +41,9 @@ fn stage_time(kind: SamplerKind, stage: usize, start: f32, dt: f32) -> f32 {
 
 /// The time of every evaluation, in order.
 pub(super) fn evaluations(kind: SamplerKind, steps: usize) -> Vec<f32> {
-    let times = |pair: &[f32]| (0..n_stages(kind)).map(|stage| stage_time(kind, stage, pair[0], pair[1] - pair[0])).collect::<Vec<_>>();
+    let times = |pair: &[f32]| {
+        (0..n_stages(kind)).map(|stage| stage_time(kind, stage, pair[0], pair[1] - pair[0])).collect::<Vec<_>>()
+    };
     grid(steps).windows(2).flat_map(times).collect()
 }
 

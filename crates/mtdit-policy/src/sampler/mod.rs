@@ -126,9 +126,9 @@ impl SamplerSettings {
             (ObjectiveConfig::Diffusion(_), false) => {
                 refuse("it integrates a flow, but this is a diffusion checkpoint; use ddpm, ddim or dpm++".into())
             }
-            (ObjectiveConfig::FlowMatching(_), true) => {
-                refuse("it denoises a diffusion, but this is a flow matching checkpoint; use euler, midpoint or rk4".into())
-            }
+            (ObjectiveConfig::FlowMatching(_), true) => refuse(
+                "it denoises a diffusion, but this is a flow matching checkpoint; use euler, midpoint or rk4".into(),
+            ),
             _ if self.steps == 0 => refuse("the number of steps is 0; give at least 1".into()),
             (ObjectiveConfig::Diffusion(diffusion), true) if self.steps > diffusion.num_train_timesteps => {
                 let most = diffusion.num_train_timesteps;

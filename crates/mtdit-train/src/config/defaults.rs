@@ -6,8 +6,7 @@
 use serde_json::{Number as JsonNumber, Value};
 
 use self::Kind::{
-    Anything, Count, Counts, Integer, Nullable, Number, Numbers, Object, OneOf, Pair, Switch, Text,
-    Texts,
+    Anything, Count, Counts, Integer, Nullable, Number, Numbers, Object, OneOf, Pair, Switch, Text, Texts,
 };
 use super::flags::literal;
 
@@ -81,39 +80,17 @@ pub(super) struct Flag {
     pub(super) meaning: &'static str,
 }
 
-const fn used(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    meaning: &'static str,
-) -> Flag {
-    Flag {
-        name,
-        kind,
-        default,
-        home: Home::LeRobot,
-        treatment: Treatment::Used,
-        meaning,
-    }
+const fn used(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Flag {
+    Flag { name, kind, default, home: Home::LeRobot, treatment: Treatment::Used, meaning }
 }
 
-const fn ignored(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    meaning: &'static str,
-) -> Flag {
+const fn ignored(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Flag {
     let mut flag = used(name, kind, default, meaning);
     flag.treatment = Treatment::Ignored;
     flag
 }
 
-const fn refused(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    meaning: &'static str,
-) -> Flag {
+const fn refused(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Flag {
     let mut flag = used(name, kind, default, meaning);
     flag.treatment = Treatment::Refused;
     flag
@@ -145,21 +122,16 @@ static SECTIONS: [(&str, &[Flag]); 8] = [
     ("What the network learns", OBJECTIVE),
     ("The network", NETWORK),
     ("The run", RUN),
-    (
-        "The optimizer, when --use_policy_training_preset=false",
-        OPTIMIZER,
-    ),
+    ("The optimizer, when --use_policy_training_preset=false", OPTIMIZER),
     ("Other names", OTHERS),
     ("Beyond LeRobot", OURS),
 ];
 
-const NO_SIMULATOR: &str =
-    "mtdit has no simulator; it measures held-out episodes (--dataset.eval_split, --eval_steps)";
+const NO_SIMULATOR: &str = "mtdit has no simulator; it measures held-out episodes (--dataset.eval_split, --eval_steps)";
 const NO_UPLOAD: &str = "mtdit does not upload; push a finished checkpoint folder with `hf upload`";
 const NO_TRANSFORMS: &str = "random colour and geometry transforms are not part of mtdit; its augmentation is the random crop (--policy.image_crop_is_random)";
 const LOADER: &str = "batches are prepared by threads, ahead of the training step";
-const LOCAL: &str =
-    "metrics stay on this machine, in metrics.jsonl and a picture beside the checkpoints";
+const LOCAL: &str = "metrics stay on this machine, in metrics.jsonl and a picture beside the checkpoints";
 const HERE: &str = "mtdit trains on the machine it is started on";
 
 const TRANSFORMS: &str = r#"{
@@ -403,10 +375,7 @@ fn reasons(treatment: Treatment) -> String {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for flag in flags().filter(|flag| flag.treatment == treatment) {
         let name = format!("--{}", flag.name);
-        match groups
-            .iter_mut()
-            .find(|(reason, _)| *reason == flag.meaning)
-        {
+        match groups.iter_mut().find(|(reason, _)| *reason == flag.meaning) {
             Some((_, names)) => names.push(name),
             None => groups.push((flag.meaning, vec![name])),
         }
@@ -432,11 +401,7 @@ impl Flag {
                 format!("--{}={}", self.name, self.default.trim_matches('"'))
             }
         };
-        let gap = if left.len() > 42 {
-            format!("\n{:<46}", "")
-        } else {
-            " ".repeat(44 - left.len())
-        };
+        let gap = if left.len() > 42 { format!("\n{:<46}", "") } else { " ".repeat(44 - left.len()) };
         format!("  {left}{gap}{}\n", self.meaning)
     }
 }
@@ -465,15 +430,11 @@ impl Kind {
             (Nullable(_), Value::Null) => Some(Value::Null),
             (Nullable(kind), value) => kind.accept(value),
             (Switch, value @ Value::Bool(_)) => Some(value),
-            (Count, Value::Number(number)) => whole(&number)
-                .filter(|number| *number >= 0)
-                .map(Value::from),
+            (Count, Value::Number(number)) => whole(&number).filter(|number| *number >= 0).map(Value::from),
             (Integer, Value::Number(number)) => whole(&number).map(Value::from),
             (Number, Value::Number(number)) => number.as_f64().map(Value::from),
             (Text, value @ Value::String(_)) => Some(value),
-            (OneOf(words), Value::String(word)) => words
-                .contains(&word.as_str())
-                .then_some(Value::String(word)),
+            (OneOf(words), Value::String(word)) => words.contains(&word.as_str()).then_some(Value::String(word)),
             (Counts, Value::Array(items)) => each(Count, items),
             (Pair, Value::Array(items)) if items.len() == 2 => each(Count, items),
             (Numbers, Value::Array(items)) if items.len() == 2 => each(Number, items),
@@ -535,12 +496,7 @@ mod tests {
     fn every_default_is_of_its_kind() {
         for flag in flags() {
             let default = flag.default_value();
-            assert_eq!(
-                flag.kind.accept(default.clone()),
-                Some(default),
-                "{}",
-                flag.name
-            );
+            assert_eq!(flag.kind.accept(default.clone()), Some(default), "{}", flag.name);
         }
     }
 
@@ -578,9 +534,6 @@ mod tests {
         assert_eq!(Numbers.read("[0.9, 1]"), Some(json!([0.9, 1.0])));
         assert_eq!(Texts.read("[a, b]"), Some(json!(["a", "b"])));
         assert_eq!(OneOf(&["f32"]).read("f16"), None);
-        assert_eq!(
-            Object.read("{STATE: MIN_MAX}"),
-            Some(json!({"STATE": "MIN_MAX"}))
-        );
+        assert_eq!(Object.read("{STATE: MIN_MAX}"), Some(json!({"STATE": "MIN_MAX"})));
     }
 }

@@ -71,10 +71,7 @@ pub fn parse(args: &[String]) -> Result<ParsedFlags, ConfigError> {
 pub fn value_of<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
     let mut found = None;
     for (index, arg) in args.iter().enumerate() {
-        let Some(rest) = arg
-            .strip_prefix("--")
-            .and_then(|arg| arg.strip_prefix(name))
-        else {
+        let Some(rest) = arg.strip_prefix("--").and_then(|arg| arg.strip_prefix(name)) else {
             continue;
         };
         let next = args.get(index + 1).filter(|next| !next.starts_with("--"));
@@ -118,10 +115,7 @@ fn read(args: &[String]) -> Result<Vec<Given>, ConfigError> {
             })?,
             (None, Kind::Switch) => Value::Bool(true),
             (None, kind) => {
-                return Err(ConfigError::MissingValue {
-                    flag: name,
-                    expected: kind.expected(),
-                });
+                return Err(ConfigError::MissingValue { flag: name, expected: kind.expected() });
             }
         };
         given.push(Given { name, flag, value });
@@ -159,11 +153,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     let ending = format!("_{word}");
     let distance = |flag: &&Flag| {
         let known = tail(flag.name);
-        if known == word || known.ends_with(&ending) {
-            1
-        } else {
-            edits(name, flag.name).min(edits(&word, &known) + 1)
-        }
+        if known == word || known.ends_with(&ending) { 1 } else { edits(name, flag.name).min(edits(&word, &known) + 1) }
     };
     let known = flags().filter(|flag| flag.treatment == Treatment::Used);
     let flag = known.min_by_key(distance)?;
@@ -225,34 +215,20 @@ impl Settings {
         self.overlay(file, name, value, &mut unknown)?;
         if !unknown.is_empty() {
             let (unknown, file) = (unknown.join(", "), file.display());
-            self.notes.push(format!(
-                "settings that this version does not know are ignored: {unknown}, in {file}"
-            ));
+            self.notes.push(format!("settings that this version does not know are ignored: {unknown}, in {file}"));
         }
         Ok(())
     }
 
-    fn overlay(
-        &mut self,
-        file: &Path,
-        name: &str,
-        value: Value,
-        unknown: &mut Vec<String>,
-    ) -> Result<(), ConfigError> {
-        let section = if name.is_empty() {
-            String::new()
-        } else {
-            format!("{name}.")
-        };
+    fn overlay(&mut self, file: &Path, name: &str, value: Value, unknown: &mut Vec<String>) -> Result<(), ConfigError> {
+        let section = if name.is_empty() { String::new() } else { format!("{name}.") };
         let row = flags().find(|flag| flag.name == name && !matches!(flag.home, Home::Command));
         match (row, value) {
             (Some(flag), value) => {
                 let value = accepted(flag, name, value, file)?;
                 self.store(flag, name, value);
             }
-            (None, Value::Object(fields))
-                if flags().any(|flag| flag.name.starts_with(&section)) =>
-            {
+            (None, Value::Object(fields)) if flags().any(|flag| flag.name.starts_with(&section)) => {
                 for (key, value) in fields {
                     self.overlay(file, &format!("{section}{key}"), value, unknown)?;
                 }
@@ -302,10 +278,7 @@ impl Settings {
             self.store(flag, &name, value);
             if flag.treatment == Treatment::Ignored {
                 let name = format!("--{name}");
-                match ignored
-                    .iter_mut()
-                    .find(|(reason, _)| *reason == flag.meaning)
-                {
+                match ignored.iter_mut().find(|(reason, _)| *reason == flag.meaning) {
                     Some((_, names)) => names.push(name),
                     None => ignored.push((flag.meaning, vec![name])),
                 }
@@ -317,8 +290,7 @@ impl Settings {
         });
         self.notes.extend(notes);
         if self.explicit.contains("num_workers") {
-            self.notes
-                .push("--num_workers counts threads here, not processes".to_owned());
+            self.notes.push("--num_workers counts threads here, not processes".to_owned());
         }
     }
 
@@ -329,18 +301,11 @@ impl Settings {
         self.settle_resume()?;
         self.settle_preset();
         self.settle_policy();
-        let config: TrainConfig =
-            serde_json::from_value(Value::Object(self.lerobot)).map_err(ConfigError::Shape)?;
-        let extras: Extras =
-            serde_json::from_value(Value::Object(self.ours)).map_err(ConfigError::Shape)?;
+        let config: TrainConfig = serde_json::from_value(Value::Object(self.lerobot)).map_err(ConfigError::Shape)?;
+        let extras: Extras = serde_json::from_value(Value::Object(self.ours)).map_err(ConfigError::Shape)?;
         config.validate()?;
         extras.validate()?;
-        Ok(ParsedFlags {
-            config,
-            extras,
-            notes: self.notes,
-            explicit: self.explicit,
-        })
+        Ok(ParsedFlags { config, extras, notes: self.notes, explicit: self.explicit })
     }
 
     /// Refuses what cannot be honoured, wherever it comes from; a flag can set it right again.
@@ -366,15 +331,10 @@ impl Settings {
             self.put("job_name", Value::from("multi_task_dit"));
         }
         if self.get("dataset.repo_id").is_null() {
-            let root = self
-                .get("dataset.root")
-                .as_str()
-                .ok_or(ConfigError::NoDataset)?;
+            let root = self.get("dataset.root").as_str().ok_or(ConfigError::NoDataset)?;
             let folder = Path::new(root).file_name().unwrap_or_default();
             let name = format!("local/{}", folder.to_string_lossy());
-            self.notes.push(format!(
-                "checkpoints call the dataset {name}; --dataset.repo_id gives it another name"
-            ));
+            self.notes.push(format!("checkpoints call the dataset {name}; --dataset.repo_id gives it another name"));
             self.put("dataset.repo_id", Value::from(name));
         }
         Ok(())
@@ -397,19 +357,14 @@ impl Settings {
         let text = |path: &Path| Value::from(path.to_string_lossy().into_owned());
         self.put("policy.pretrained_path", text(&folder));
         self.put("checkpoint_path", text(&checkpoint));
-        if self.explicit.contains("output_dir")
-            || checkpoints.file_name() != Some(OsStr::new("checkpoints"))
-        {
+        if self.explicit.contains("output_dir") || checkpoints.file_name() != Some(OsStr::new("checkpoints")) {
             return Ok(());
         }
         let run = parent(&checkpoints);
         let stored = self.get("output_dir").as_str().map(PathBuf::from);
         let real = |path: &Path| fs::canonicalize(path).ok();
         if stored.and_then(|stored| real(&stored)) != real(&run) {
-            self.notes.push(format!(
-                "the run has moved and continues where its checkpoint is: {}",
-                run.display()
-            ));
+            self.notes.push(format!("the run has moved and continues where its checkpoint is: {}", run.display()));
             self.put("output_dir", text(&run));
         }
         Ok(())
@@ -421,11 +376,7 @@ impl Settings {
             return;
         }
         let resumed = self.is_on("resume");
-        let groups = if resumed {
-            ["policy.optimizer_", "policy.scheduler_"]
-        } else {
-            ["optimizer.", "scheduler."]
-        };
+        let groups = if resumed { ["policy.optimizer_", "policy.scheduler_"] } else { ["optimizer.", "scheduler."] };
         let idle = |name: &&String| groups.iter().any(|group| name.starts_with(*group));
         for name in self.explicit.iter().filter(idle) {
             self.notes.push(if resumed {
@@ -440,21 +391,12 @@ impl Settings {
         for (name, value) in [
             ("optimizer.type", Value::from("adam")),
             ("optimizer.lr", self.get("policy.optimizer_lr").clone()),
-            (
-                "optimizer.weight_decay",
-                self.get("policy.optimizer_weight_decay").clone(),
-            ),
+            ("optimizer.weight_decay", self.get("policy.optimizer_weight_decay").clone()),
             ("optimizer.grad_clip_norm", Value::from(10.0)),
-            (
-                "optimizer.betas",
-                self.get("policy.optimizer_betas").clone(),
-            ),
+            ("optimizer.betas", self.get("policy.optimizer_betas").clone()),
             ("optimizer.eps", self.get("policy.optimizer_eps").clone()),
             ("scheduler.type", Value::from("diffuser")),
-            (
-                "scheduler.num_warmup_steps",
-                self.get("policy.scheduler_warmup_steps").clone(),
-            ),
+            ("scheduler.num_warmup_steps", self.get("policy.scheduler_warmup_steps").clone()),
             ("scheduler.name", self.get("policy.scheduler_name").clone()),
         ] {
             self.put(name, value);
@@ -463,14 +405,8 @@ impl Settings {
 
     fn settle_policy(&mut self) {
         let number = |name: &str| self.get(name).as_i64().unwrap_or(0);
-        let drop = number("policy.horizon") + 1
-            - number("policy.n_action_steps")
-            - number("policy.n_obs_steps");
-        let sizes = [
-            "policy.horizon",
-            "policy.n_action_steps",
-            "policy.n_obs_steps",
-        ];
+        let drop = number("policy.horizon") + 1 - number("policy.n_action_steps") - number("policy.n_obs_steps");
+        let sizes = ["policy.horizon", "policy.n_action_steps", "policy.n_obs_steps"];
         let changed = sizes.iter().any(|name| self.explicit.contains(*name));
         let chosen = self.explicit.contains("policy.drop_n_last_frames");
         if self.get("policy.drop_n_last_frames").is_null() || (changed && !chosen) {
@@ -483,7 +419,10 @@ impl Settings {
         let precision_is_chosen = self.has_saved_extras || self.explicit.contains("precision");
         if self.is_on("policy.use_amp") && !precision_is_chosen {
             insert(&mut self.ours, "precision", Value::from("bf16"));
-            self.notes.push("mixed precision computes in bf16 here, with weights in f32; --precision=f32 switches it off".to_owned());
+            self.notes.push(
+                "mixed precision computes in bf16 here, with weights in f32; --precision=f32 switches it off"
+                    .to_owned(),
+            );
         }
     }
 
@@ -502,14 +441,12 @@ impl Settings {
 
 fn accepted(flag: &Flag, key: &str, value: Value, file: &Path) -> Result<Value, ConfigError> {
     let shown = value.to_string();
-    flag.kind
-        .accept(value)
-        .ok_or_else(|| ConfigError::FileValue {
-            key: key.to_owned(),
-            value: shown,
-            expected: flag.kind.expected(),
-            path: file.to_owned(),
-        })
+    flag.kind.accept(value).ok_or_else(|| ConfigError::FileValue {
+        key: key.to_owned(),
+        value: shown,
+        expected: flag.kind.expected(),
+        path: file.to_owned(),
+    })
 }
 
 fn get<'a>(tree: &'a Map<String, Value>, name: &str) -> &'a Value {
@@ -547,11 +484,7 @@ fn locate(path: &Path, name: &'static str) -> Result<PathBuf, ConfigError> {
     if path.file_name() == Some(OsStr::new("last")) {
         path = step_of(&path);
     }
-    let mut candidates = vec![
-        path.clone(),
-        path.join(name),
-        path.join("pretrained_model").join(name),
-    ];
+    let mut candidates = vec![path.clone(), path.join(name), path.join("pretrained_model").join(name)];
     let step = newest(&path.join("checkpoints")).or_else(|| newest(&path));
     candidates.extend(step.map(|step| step.join("pretrained_model").join(name)));
     let found = candidates.into_iter().find(|file| file.is_file());
@@ -561,13 +494,8 @@ fn locate(path: &Path, name: &'static str) -> Result<PathBuf, ConfigError> {
 /// What `checkpoints/last` points at: it is a link, or a text file where links are not to be had.
 fn step_of(last: &Path) -> PathBuf {
     let link = fs::read_link(last).ok();
-    let text = || {
-        fs::read_to_string(last)
-            .ok()
-            .map(|text| PathBuf::from(text.trim()))
-    };
-    link.or_else(text)
-        .map_or_else(|| last.to_owned(), |step| last.with_file_name(step))
+    let text = || fs::read_to_string(last).ok().map(|text| PathBuf::from(text.trim()));
+    link.or_else(text).map_or_else(|| last.to_owned(), |step| last.with_file_name(step))
 }
 
 /// The checkpoint that `last` names, or the one with the highest step.
@@ -577,12 +505,7 @@ fn newest(checkpoints: &Path) -> Option<PathBuf> {
         return Some(last);
     }
     let entries = fs::read_dir(checkpoints).ok()?.flatten();
-    let steps = entries.filter_map(|entry| {
-        Some((
-            entry.file_name().to_str()?.parse::<u64>().ok()?,
-            entry.path(),
-        ))
-    });
+    let steps = entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u64>().ok()?, entry.path())));
     steps.max().map(|(_, step)| step)
 }
 
@@ -594,14 +517,8 @@ fn parent(path: &Path) -> PathBuf {
 }
 
 fn read_object(path: &Path) -> Result<Map<String, Value>, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    serde_json::from_str(&text).map_err(|source| ConfigError::Json {
-        path: path.to_owned(),
-        source,
-    })
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    serde_json::from_str(&text).map_err(|source| ConfigError::Json { path: path.to_owned(), source })
 }
 
 /// Reads a value written as JSON, as a Python tuple, or as an inline YAML list or map.
@@ -645,11 +562,7 @@ impl<'a> Reader<'a> {
         let mut fields = Map::new();
         while !self.eat('}') {
             let quoted = self.rest.trim_start().starts_with(['"', '\'']);
-            let key = if quoted {
-                self.quoted()?
-            } else {
-                self.word(&[':', ',', '}'])?.to_owned()
-            };
+            let key = if quoted { self.quoted()? } else { self.word(&[':', ',', '}'])?.to_owned() };
             if !self.eat(':') {
                 return None;
             }
@@ -680,11 +593,7 @@ impl<'a> Reader<'a> {
         })?;
         let (inside, rest) = text.split_at(end.0 + 1);
         self.rest = rest;
-        if quote == '"' {
-            serde_json::from_str(inside).ok()
-        } else {
-            Some(inside[1..inside.len() - 1].to_owned())
-        }
+        if quote == '"' { serde_json::from_str(inside).ok() } else { Some(inside[1..inside.len() - 1].to_owned()) }
     }
 
     /// A word without quotes, up to one of these symbols.
@@ -850,13 +759,8 @@ mod tests {
         let genuine: Map<String, Value> = serde_json::from_str(GENUINE).expect("it is JSON");
         let found = config.to_json();
         let found = found.as_object().expect("a configuration is an object");
-        assert!(
-            found.keys().eq(genuine.keys()),
-            "keys or their order differ"
-        );
-        let policy = genuine["policy"]
-            .as_object()
-            .expect("a policy is an object");
+        assert!(found.keys().eq(genuine.keys()), "keys or their order differ");
+        let policy = genuine["policy"].as_object().expect("a policy is an object");
         assert!(config.policy.keys().eq(policy.keys()), "policy keys differ");
         assert_eq!(config.policy["drop_n_last_frames"], json!(7));
         assert_eq!(config.policy["image_crop_shape"], json!([224, 224]));
@@ -885,12 +789,7 @@ mod tests {
             "--dry-run",
             "--accelerator.gradient_accumulation.steps=4",
         ];
-        let ParsedFlags {
-            config,
-            extras,
-            explicit,
-            ..
-        } = with_root(&flags);
+        let ParsedFlags { config, extras, explicit, .. } = with_root(&flags);
         assert_eq!(config.steps, 100_000);
         assert_eq!(config.policy["dropout"].to_string(), "0.0");
         assert_eq!(config.job_name, "1e5");
@@ -907,22 +806,13 @@ mod tests {
         let expect = |flag: &str, parts: &[&str]| {
             let complaint = complaint(&[flag]);
             for part in parts {
-                assert!(
-                    complaint.contains(*part),
-                    "`{part}` is not in `{complaint}`"
-                );
+                assert!(complaint.contains(*part), "`{part}` is not in `{complaint}`");
             }
         };
-        expect(
-            "--batch-sise=8",
-            &["batch_sise", "did you mean --batch_size"],
-        );
+        expect("--batch-sise=8", &["batch_sise", "did you mean --batch_size"]);
         expect("--lr=1e-4", &["--policy.optimizer_lr"]);
         expect("--policy.horizn=16", &["--policy.horizon"]);
-        expect(
-            "--batch_size=many",
-            &["--batch_size=many", "a whole number"],
-        );
+        expect("--batch_size=many", &["--batch_size=many", "a whole number"]);
         expect("--batch_size=0", &["batch_size is 0", "at least one"]);
         expect("--policy.objective=gan", &["diffusion, flow_matching"]);
         expect("--steps", &["--steps needs a value"]);
@@ -948,23 +838,12 @@ mod tests {
 
     #[test]
     fn what_is_ignored_is_said() {
-        let flags = [
-            "--wandb.enable=true",
-            "--wandb.project=x",
-            "--num_workers=2",
-            "--optimizer.lr=1",
-        ];
+        let flags = ["--wandb.enable=true", "--wandb.project=x", "--num_workers=2", "--optimizer.lr=1"];
         let ParsedFlags { config, notes, .. } = with_root(&flags);
         assert!(config.wandb.enable && config.num_workers == 2);
         let has = |text: &str| notes.iter().any(|note| note.contains(text));
-        assert!(
-            has("--wandb.enable, --wandb.project are ignored"),
-            "{notes:?}"
-        );
-        assert!(
-            has("threads") && has("--optimizer.lr is ignored"),
-            "{notes:?}"
-        );
+        assert!(has("--wandb.enable, --wandb.project are ignored"), "{notes:?}");
+        assert!(has("threads") && has("--optimizer.lr is ignored"), "{notes:?}");
         assert!(config.optimizer.lr < 1.0, "the preset wins");
         let free = with_root(&["--use_policy_training_preset=false", "--optimizer.lr=0.5"]);
         assert_eq!(free.config.optimizer.lr.to_string(), "0.5");
@@ -976,38 +855,19 @@ mod tests {
     fn a_run_is_resumed_where_it_lies() {
         let folder = Folder::new("resume");
         let checkpoint = "checkpoints/000003/pretrained_model";
-        folder.write(
-            "checkpoints/000002/pretrained_model/train_config.json",
-            "broken",
-        );
+        folder.write("checkpoints/000002/pretrained_model/train_config.json", "broken");
         folder.write(&format!("{checkpoint}/train_config.json"), GENUINE);
         let extras = r#"{"training": {"ema": {"enable": true, "power": 0.5}, "keep_last": 2}}"#;
         folder.write(&format!("{checkpoint}/mtdit.json"), extras);
         let path = folder.0.to_string_lossy();
-        let flags = [
-            "--resume=true",
-            &format!("--config_path={path}"),
-            "--steps=12",
-            "--policy.optimizer_lr=1",
-        ];
-        let ParsedFlags {
-            config,
-            extras,
-            notes,
-            ..
-        } = run(&flags).expect("it can be resumed");
+        let flags = ["--resume=true", &format!("--config_path={path}"), "--steps=12", "--policy.optimizer_lr=1"];
+        let ParsedFlags { config, extras, notes, .. } = run(&flags).expect("it can be resumed");
         assert_eq!(config.steps, 12);
         assert_eq!(config.output_dir, Some(folder.0.clone()));
-        assert_eq!(
-            config.checkpoint_path,
-            Some(folder.0.join("checkpoints/000003"))
-        );
+        assert_eq!(config.checkpoint_path, Some(folder.0.join("checkpoints/000003")));
         let pretrained = folder.0.join(checkpoint).to_string_lossy().into_owned();
         assert_eq!(config.policy["pretrained_path"], json!(pretrained));
-        assert!(
-            config.optimizer.lr < 1.0,
-            "a resumed run keeps its optimizer"
-        );
+        assert!(config.optimizer.lr < 1.0, "a resumed run keeps its optimizer");
         assert!(extras.ema.enable && extras.keep_last == 2 && !extras.dry_run);
         assert_eq!(notes.len(), 2, "{notes:?}");
         let short = run(&["--resume", &format!("--output_dir={path}")]);
@@ -1022,20 +882,14 @@ mod tests {
         let path = format!("--policy.path={}", folder.0.display());
         let parsed = with_root(&[&path, "--policy.dropout=0.3"]);
         let policy = &parsed.config.policy;
-        assert_eq!(
-            (&policy["hidden_dim"], &policy["dropout"]),
-            (&json!(16), &json!(0.3))
-        );
+        assert_eq!((&policy["hidden_dim"], &policy["dropout"]), (&json!(16), &json!(0.3)));
         assert_eq!(policy["drop_n_last_frames"], json!(3));
         assert_eq!(policy["pretrained_path"], json!(folder.0.to_string_lossy()));
         let longer = with_root(&[&path, "--policy.horizon=16"]);
         assert_eq!(longer.config.policy["drop_n_last_frames"], json!(11));
         let both = complaint(&[&path, "--policy.type=multi_task_dit"]);
         assert!(both.contains("only one"), "{both}");
-        let file = folder.write(
-            "own.json",
-            &json!({"policy": {"path": folder.0}}).to_string(),
-        );
+        let file = folder.write("own.json", &json!({"policy": {"path": folder.0}}).to_string());
         let named = with_root(&["--config_path", &file.to_string_lossy()]);
         assert_eq!(named.config.policy["hidden_dim"], json!(16));
     }
@@ -1050,12 +904,7 @@ mod tests {
             "policy": {"dropout": 0},
         });
         let file = folder.write("train_config.json", &newer.to_string());
-        let ParsedFlags {
-            config,
-            extras,
-            notes,
-            ..
-        } = with_root(&["--config_path", &file.to_string_lossy()]);
+        let ParsedFlags { config, extras, notes, .. } = with_root(&["--config_path", &file.to_string_lossy()]);
         assert!(extras.ema.enable && extras.accumulate == 2);
         assert_eq!(config.policy["dropout"].to_string(), "0.0");
         let unknown = "checkpoint_format, accelerator.mixed_precision, ema.use_for_eval";
@@ -1083,10 +932,7 @@ mod tests {
             ("[1, 2.5, true]", json!([1, 2.5, true])),
             ("(224,)", json!([224])),
             ("[]", json!([])),
-            (
-                "{a: b, 'c': [1], \"d\": {e: None}}",
-                json!({"a": "b", "c": [1], "d": {"e": null}}),
-            ),
+            ("{a: b, 'c': [1], \"d\": {e: None}}", json!({"a": "b", "c": [1], "d": {"e": null}})),
             (r#"["say \"no\"", it's]"#, json!(["say \"no\"", "it's"])),
             ("1_000", json!(1000)),
             ("2026-11-20", json!("2026-11-20")),
@@ -1102,13 +948,7 @@ mod tests {
 
     #[test]
     fn one_value_can_be_looked_up_beforehand() {
-        let args = [
-            "--policy.path",
-            "a/b",
-            "--policy.paths=x",
-            "--policy.path=c",
-        ]
-        .map(str::to_owned);
+        let args = ["--policy.path", "a/b", "--policy.paths=x", "--policy.path=c"].map(str::to_owned);
         assert_eq!(value_of(&args, "policy.path"), Some("c"));
         assert_eq!(value_of(&args[..2], "policy.path"), Some("a/b"));
         assert_eq!(value_of(&args, "config_path"), None);

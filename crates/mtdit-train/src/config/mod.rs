@@ -280,17 +280,13 @@ pub enum ConfigError {
         reason: &'static str,
     },
     /// Both ways to name the policy at once.
-    #[error(
-        "--policy.type starts a new policy and --policy.path a trained one: give only one of them"
-    )]
+    #[error("--policy.type starts a new policy and --policy.path a trained one: give only one of them")]
     TypeAndPath,
     /// Another policy.
     #[error("mtdit trains policies of type multi_task_dit only, not `{0}`")]
     PolicyType(String),
     /// A resumed run without a checkpoint.
-    #[error(
-        "--resume=true needs the run to continue: add --config_path=FOLDER with a checkpoint or a run"
-    )]
+    #[error("--resume=true needs the run to continue: add --config_path=FOLDER with a checkpoint or a run")]
     NothingToResume,
     /// No dataset.
     #[error("no dataset is named: add --dataset.root=FOLDER or --dataset.repo_id=USER/NAME")]
@@ -302,9 +298,7 @@ pub enum ConfigError {
     )]
     OutputExists(PathBuf),
     /// Nothing that can be read where a configuration should be.
-    #[error(
-        "no {name} was found; give the file, its folder, a checkpoint or a run on this machine, not {path}"
-    )]
+    #[error("no {name} was found; give the file, its folder, a checkpoint or a run on this machine, not {path}")]
     NotFound {
         /// The file that was looked for.
         name: &'static str,
@@ -312,9 +306,7 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// YAML.
-    #[error(
-        "configuration files are read as JSON, not YAML: pass the settings as flags, or convert {0}"
-    )]
+    #[error("configuration files are read as JSON, not YAML: pass the settings as flags, or convert {0}")]
     Yaml(PathBuf),
     /// A file that cannot be read.
     #[error("cannot read {path}")]
@@ -384,30 +376,15 @@ impl TrainConfig {
     }
 
     fn validate_run(&self) -> Result<(), ConfigError> {
-        check(
-            "steps",
-            self.steps,
-            self.steps > 0,
-            "at least one step is needed",
-        )?;
-        check(
-            "batch_size",
-            self.batch_size,
-            self.batch_size > 0,
-            "at least one sample per batch is needed",
-        )?;
+        check("steps", self.steps, self.steps > 0, "at least one step is needed")?;
+        check("batch_size", self.batch_size, self.batch_size > 0, "at least one sample per batch is needed")?;
         check(
             "eval_steps",
             self.eval_steps,
             self.eval_steps == 0 || self.dataset.eval_split > 0.0,
             "measuring held-out episodes needs some: set --dataset.eval_split between 0 and 1",
         )?;
-        check(
-            "tolerance_s",
-            self.tolerance_s,
-            self.tolerance_s >= 0.0,
-            "a tolerance is not negative",
-        )?;
+        check("tolerance_s", self.tolerance_s, self.tolerance_s >= 0.0, "a tolerance is not negative")?;
         let context = self.dataloader_multiprocessing_context.as_deref();
         check(
             "dataloader_multiprocessing_context",
@@ -434,12 +411,7 @@ impl TrainConfig {
         let mut episodes = self.dataset.episodes.clone().unwrap_or_default();
         episodes.sort_unstable();
         let twice = episodes.windows(2).find(|pair| pair[0] == pair[1]);
-        check(
-            "dataset.episodes",
-            twice.map_or(0, |pair| pair[0]),
-            twice.is_none(),
-            "this episode is named twice",
-        )
+        check("dataset.episodes", twice.map_or(0, |pair| pair[0]), twice.is_none(), "this episode is named twice")
     }
 
     fn validate_optimizer(&self) -> Result<(), ConfigError> {
@@ -456,12 +428,7 @@ impl TrainConfig {
             self.scheduler.kind == "diffuser",
             "mtdit has the schedules of the type diffuser",
         )?;
-        check(
-            "the learning rate",
-            optimizer.lr,
-            optimizer.lr > 0.0,
-            "it has to be above 0",
-        )?;
+        check("the learning rate", optimizer.lr, optimizer.lr > 0.0, "it has to be above 0")?;
         let [first, second] = optimizer.betas;
         check(
             "the optimizer's betas",
@@ -469,32 +436,18 @@ impl TrainConfig {
             optimizer.betas.iter().all(|beta| (0.0..1.0).contains(beta)),
             "both have to lie from 0 up to, but not including, 1",
         )?;
-        check(
-            "the optimizer's epsilon",
-            optimizer.eps,
-            optimizer.eps >= 0.0,
-            "it is not negative",
-        )?;
-        check(
-            "the weight decay",
-            optimizer.weight_decay,
-            optimizer.weight_decay >= 0.0,
-            "it is not negative",
-        )?;
+        check("the optimizer's epsilon", optimizer.eps, optimizer.eps >= 0.0, "it is not negative")?;
+        check("the weight decay", optimizer.weight_decay, optimizer.weight_decay >= 0.0, "it is not negative")?;
         let warmup = self.scheduler.num_warmup_steps.unwrap_or(0);
         LearningRate::new(&self.scheduler.name, optimizer.lr, warmup, self.steps)?;
         Ok(())
     }
 
     fn validate_chunk(&self) -> Result<(), ConfigError> {
-        let [horizon, n_action_steps, n_obs_steps] = ["horizon", "n_action_steps", "n_obs_steps"]
-            .map(|key| self.policy_value(key).as_i64().unwrap_or(0));
+        let [horizon, n_action_steps, n_obs_steps] =
+            ["horizon", "n_action_steps", "n_obs_steps"].map(|key| self.policy_value(key).as_i64().unwrap_or(0));
         if n_obs_steps + n_action_steps - 1 > horizon {
-            return Err(ConfigError::HorizonTooShort {
-                horizon,
-                n_obs_steps,
-                n_action_steps,
-            });
+            return Err(ConfigError::HorizonTooShort { horizon, n_obs_steps, n_action_steps });
         }
         Ok(())
     }
@@ -528,12 +481,7 @@ impl Extras {
     /// # Errors
     /// Names the first setting that is impossible.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        check(
-            "accumulate",
-            self.accumulate,
-            self.accumulate > 0,
-            "an update needs at least one batch",
-        )?;
+        check("accumulate", self.accumulate, self.accumulate > 0, "an update needs at least one batch")?;
         check(
             "frame_cache_gb",
             self.frame_cache_gb,
@@ -542,47 +490,18 @@ impl Extras {
         )?;
         let ema = &self.ema;
         let limits = 0.0 <= ema.min_decay && ema.min_decay <= ema.max_decay && ema.max_decay <= 1.0;
-        check(
-            "ema.min_decay",
-            ema.min_decay,
-            limits,
-            "0 <= ema.min_decay <= ema.max_decay <= 1 has to hold",
-        )?;
-        check(
-            "ema.inv_gamma",
-            ema.inv_gamma,
-            ema.inv_gamma > 0.0,
-            "it has to be above 0",
-        )?;
-        check(
-            "ema.power",
-            ema.power,
-            ema.power > 0.0,
-            "it has to be above 0",
-        )?;
+        check("ema.min_decay", ema.min_decay, limits, "0 <= ema.min_decay <= ema.max_decay <= 1 has to hold")?;
+        check("ema.inv_gamma", ema.inv_gamma, ema.inv_gamma > 0.0, "it has to be above 0")?;
+        check("ema.power", ema.power, ema.power > 0.0, "it has to be above 0")?;
         let decay = ema.decay.unwrap_or(0.0);
-        check(
-            "ema.decay",
-            decay,
-            (0.0..=1.0).contains(&decay),
-            "it has to lie from 0 to 1",
-        )
+        check("ema.decay", decay, (0.0..=1.0).contains(&decay), "it has to lie from 0 to 1")
     }
 }
 
-fn check(
-    setting: &'static str,
-    value: impl ToString,
-    possible: bool,
-    rule: &'static str,
-) -> Result<(), ConfigError> {
+fn check(setting: &'static str, value: impl ToString, possible: bool, rule: &'static str) -> Result<(), ConfigError> {
     if possible {
         return Ok(());
     }
     let value = value.to_string();
-    Err(ConfigError::Invalid {
-        setting,
-        value,
-        rule,
-    })
+    Err(ConfigError::Invalid { setting, value, rule })
 }
