@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Proves that mtdit and LeRobot read, write and compute the same. See README.md.
 #
-#   MTDIT                  the mtdit binary (default: built with cargo)
-#   PYTHON                 Python 3.12 for the environment (default: python3.12)
-#   MTDIT_LEROBOT_VENV     where LeRobot is installed (default: ~/.cache/mtdit/lerobot-venv)
-#   MTDIT_WRITTEN_DATASET  a dataset that mtdit wrote, to be opened by LeRobot; items.safetensors beside it is compared
+#   MTDIT               the mtdit binary (default: built with cargo)
+#   PYTHON              Python 3.12 for the environment (default: python3.12)
+#   MTDIT_LEROBOT_VENV  where LeRobot is installed (default: ~/.cache/mtdit/lerobot-venv)
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -26,7 +25,7 @@ find_mtdit() {
     if [ -n "${MTDIT:-}" ]; then
         realpath "$MTDIT"
     else
-        (cd "$root" && cargo build --release -p mtdit --message-format=json-render-diagnostics) |
+        (cd "$root" && cargo build --release --workspace --message-format=json-render-diagnostics) |
             sed -n 's/.*"executable":"\([^"]*\/mtdit\)".*/\1/p' | tail -n 1
     fi
 }
@@ -51,7 +50,7 @@ py() {
 
 # What LeRobot computes on the policies of the given folder, computed by mtdit's own tests.
 mtdit_equals() {
-    (cd "$root" && MTDIT_GOLDEN_DIR="$1" cargo test --release -p mtdit-tests -- stages:: training::) \
+    (cd "$root" && MTDIT_GOLDEN_DIR="$1" cargo test --release --workspace --test consistency -- stages:: training::) \
         >"$work/cargo.log" || {
         cat "$work/cargo.log" >&2
         return 1
@@ -105,14 +104,12 @@ mtdit_resumes() {
     echo "step 20 to 24 of what LeRobot continued"
 }
 
+# LeRobot's recordings, rewritten by mtdit with PNG pictures in parquet.
 opens_dataset() {
-    if [ -z "${MTDIT_WRITTEN_DATASET:-}" ]; then
-        echo "skipped: MTDIT_WRITTEN_DATASET is not set"
-    elif [ -f "$MTDIT_WRITTEN_DATASET/../items.safetensors" ]; then
-        py open_dataset "$MTDIT_WRITTEN_DATASET" --expect "$MTDIT_WRITTEN_DATASET/../items.safetensors"
-    else
-        py open_dataset "$MTDIT_WRITTEN_DATASET"
-    fi
+    for name in png_in_parquet av1; do
+        "$mtdit" dataset export "$golden/datasets/$name" --out "$work/written/$name"
+        py open_dataset "$work/written/$name" --expect "$golden/datasets/$name/expected_items.safetensors"
+    done
 }
 
 install_lerobot
