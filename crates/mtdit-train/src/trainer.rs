@@ -185,6 +185,12 @@ impl Trainer {
         let ahead = config.prefetch_factor.max(1) * config.num_workers.max(1);
         let mut loader = Loader::start(self.source.clone(), order, self.step * accumulate, config.num_workers, ahead);
 
+        if config.eval_steps > 0 && self.step == 0 {
+            // What an untrained policy does is the line that learning has to leave behind.
+            let line = self.evaluate()?;
+            metrics.append(&line)?;
+            emit(TrainEvent::Evaluated(line));
+        }
         let mut averages = Averages::default();
         while self.step < config.steps && !stop.load(Ordering::Relaxed) {
             let began = Instant::now();
