@@ -113,7 +113,7 @@ fn compare(sample: &Sample, key: &str, expected: &TensorView<'_>, what: &str) {
     }
 }
 
-/// Ours are `[height, width, 3]` per step, LeRobot's `[steps, 3, height, width]`.
+/// Ours are `[height, width, 3]` per step, `LeRobot`'s `[steps, 3, height, width]`.
 fn assert_pixels(frames: &[Frame], expected: &TensorView<'_>, what: &str) {
     let [steps, channels, height, width] = *expected.shape() else {
         panic!("{what}: shape {:?}", expected.shape());

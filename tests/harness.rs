@@ -39,6 +39,7 @@ macro_rules! on_every_backend {
         #[cfg(feature = "flex")]
         mod flex { $( #[test] fn $test() { super::$test(&burn::tensor::Device::flex()); } )+ }
         #[cfg(feature = "ndarray")]
+        #[expect(deprecated, reason = "the second opinion, as long as there is one")]
         mod ndarray { $( #[test] fn $test() { super::$test(&burn::tensor::Device::ndarray()); } )+ }
         #[cfg(feature = "wgpu")]
         mod wgpu { $( #[test] fn $test() { super::$test(&burn::tensor::Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)); } )+ }

@@ -17,7 +17,7 @@ on_every_backend!(
 );
 
 /// The case's inputs, cropped and resized as in evaluation.
-pub fn inputs(case: &Case, policy: &Policy, device: &Device) -> Inputs {
+pub(crate) fn inputs(case: &Case, policy: &Policy, device: &Device) -> Inputs {
     let cameras = &case.config.cameras;
     let images: Vec<Tensor<6>> = cameras
         .iter()

@@ -1,4 +1,5 @@
 //! The command line's types, and nothing else.
+#![expect(clippy::doc_markdown, reason = "the comments are the help text, which has no Markdown")]
 
 use std::path::PathBuf;
 
@@ -21,10 +22,10 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train a policy on a LeRobot dataset (LeRobot's flags; `mtdit train --help` lists them)
+    /// Train a policy on a `LeRobot` dataset (`LeRobot`'s flags; `mtdit train --help` lists them)
     #[command(disable_help_flag = true)]
     Train {
-        /// LeRobot's flags, as `--name=value`.
+        /// LeRobot's flags, as --name=value.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
         arguments: Vec<String>,
     },
@@ -86,7 +87,7 @@ pub(crate) struct PredictArguments {
     /// The state, as comma-separated numbers; again for an older history, oldest first
     #[arg(long = "state", value_name = "NUMBERS", allow_hyphen_values = true)]
     pub(crate) states: Vec<String>,
-    /// A whole observation instead: tensors images.<camera> u8 [n_obs_steps, H, W, 3] and state f32 [n_obs_steps, state_dim]
+    /// A whole observation instead: tensors images.CAMERA u8 [n_obs_steps, H, W, 3] and state f32 [n_obs_steps, state_dim]
     #[arg(long, value_name = "FILE.safetensors", conflicts_with_all = ["images", "states"])]
     pub(crate) observation: Option<PathBuf>,
     /// The instruction

@@ -73,7 +73,7 @@ fn checked(path: &Path) -> Result<ExitCode> {
         let severity = match finding.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
-            _ => "note",
+            Severity::Note => "note",
         };
         println!("{severity}: {}", finding.message);
     }

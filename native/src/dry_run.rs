@@ -49,7 +49,7 @@ fn rows(trainer: &Trainer, batch: &HostBatch) -> Vec<SheetRow> {
         for step in 0..config.n_obs_steps {
             for (c, camera) in config.cameras.iter().enumerate() {
                 let first = ((i * config.n_obs_steps + step) * config.cameras.len() + c) * pixels;
-                let label = format!("{} t{:+}", camera.name(), step as i64 + 1 - config.n_obs_steps as i64);
+                let label = format!("{} t-{}", camera.name(), config.n_obs_steps - 1 - step);
                 frames.push((label, frame(&batch.pixels[first..first + pixels], batch.size)));
             }
         }

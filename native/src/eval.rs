@@ -81,7 +81,6 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<ExitCode> {
         mae_per_dim: errors.mae_per_dim.clone(),
         mse_per_step: errors.mse_per_step.clone(),
         mae_per_step: errors.mae_per_step.clone(),
-        repeat_state: None,
         latency,
         stages,
     };

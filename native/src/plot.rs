@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const ORANGE: RGBColor = RGBColor(213, 94, 0);
 const GREEN: RGBColor = RGBColor(0, 158, 115);
-const PURPLE: RGBColor = RGBColor(204, 121, 167);
 const GREY: RGBColor = RGBColor(120, 120, 120);
 
 const FONT: &str = "sans-serif";
@@ -42,8 +41,6 @@ pub(crate) struct MetricPoint {
     pub(crate) eval_action_mae: Option<f64>,
     /// The same error of always predicting the mean action.
     pub(crate) eval_mean_action_mae: Option<f64>,
-    /// The same error of staying at the last state.
-    pub(crate) eval_repeat_state_mae: Option<f64>,
     /// Learning rate.
     pub(crate) lr: Option<f64>,
 }
@@ -86,12 +83,7 @@ pub(crate) fn training_curves(metrics: &[MetricPoint]) -> Result<String> {
             last.map_or_else(Vec::new, |(_, value)| ends.map(|step| (step, value)).into())
         };
         let mean = level(line(|point| point.eval_mean_action_mae));
-        let repeat = level(line(|point| point.eval_repeat_state_mae));
-        let lines = vec![
-            Line::new("policy", ORANGE, error).dotted(),
-            Line::new("mean action", GREY, mean),
-            Line::new("last state", PURPLE, repeat),
-        ];
+        let lines = vec![Line::new("policy", ORANGE, error).dotted(), Line::new("mean action", GREY, mean)];
         panels.push(panel("Held-out action error", "mean |error|", lines));
     }
     let rate = line(|point| point.lr);

@@ -39,8 +39,6 @@ pub(crate) struct EvalReport {
     pub(crate) mae_per_step: Vec<f64>,
     /// Always predicting the dataset's mean action.
     pub(crate) mean_action: Baseline,
-    /// Staying at the last state, where states and actions mean the same.
-    pub(crate) repeat_state: Option<Baseline>,
     /// Standard deviation over the samples of one moment, for every action dimension.
     pub(crate) spread_per_dim: Vec<f64>,
     /// How long predictions took.
@@ -147,7 +145,6 @@ fn cards(report: &EvalReport) -> String {
         card("mean squared error", &short(mse), "mean over dimensions and steps"),
         against("the mean action", &report.mean_action),
     ];
-    cards.extend(report.repeat_state.as_ref().map(|baseline| against("the last state", baseline)));
     cards.push(card("spread over samples", &short(mean(&report.spread_per_dim)), "standard deviation at one moment"));
     cards.push(card(
         "latency, median",
@@ -158,33 +155,29 @@ fn cards(report: &EvalReport) -> String {
 }
 
 fn dimensions(report: &EvalReport) -> String {
-    let repeat = report.repeat_state.clone().unwrap_or_default();
     let rows = report.action_names.iter().enumerate().map(|(index, name)| {
         vec![
             name.clone(),
             cell(&report.mae_per_dim, index),
             cell(&report.mse_per_dim, index),
             cell(&report.mean_action.mae_per_dim, index),
-            cell(&repeat.mae_per_dim, index),
             cell(&report.spread_per_dim, index),
         ]
     });
-    let headers = ["dimension", "mean |error|", "squared error", "mean action", "last state", "spread"];
+    let headers = ["dimension", "mean |error|", "squared error", "mean action", "spread"];
     table(&headers, rows)
 }
 
 fn steps(report: &EvalReport) -> String {
-    let repeat = report.repeat_state.clone().unwrap_or_default();
     let rows = (0..report.mae_per_step.len()).map(|step| {
         vec![
             step.to_string(),
             cell(&report.mae_per_step, step),
             cell(&report.mse_per_step, step),
             cell(&report.mean_action.mae_per_step, step),
-            cell(&repeat.mae_per_step, step),
         ]
     });
-    table(&["step", "mean |error|", "squared error", "mean action", "last state"], rows)
+    table(&["step", "mean |error|", "squared error", "mean action"], rows)
 }
 
 fn moment(report: &EvalReport, example: &Example) -> Result<String> {
@@ -306,7 +299,6 @@ mod tests {
             mse_per_step: vec![0.1; 4],
             mae_per_step: vec![0.3; 4],
             mean_action: baseline.clone(),
-            repeat_state: Some(baseline),
             latency: Latency { p50: 35.0, n: 3, all: vec![30.0, 35.0, 60.0], ..Latency::default() },
             stages: vec![("encode".to_owned(), 12.0)],
             examples: vec![Example {

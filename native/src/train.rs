@@ -61,7 +61,7 @@ fn options(flags: ParsedFlags) -> Result<TrainOptions> {
     let name = match device.split(':').next().unwrap_or("auto") {
         // A configuration written on another machine may name what this build does not have.
         "cuda" | "mps" | "xpu" if !explicit.contains("policy.device") => DeviceName::Auto,
-        device => DeviceName::from_str(device, true).map_err(|_| {
+        device => DeviceName::from_str(device, true).map_err(|_unknown| {
             anyhow::anyhow!("--policy.device={device} is not known; there are auto, cpu, cuda and wgpu")
         })?,
     };

@@ -145,7 +145,8 @@ fn contradicting_numbers_are_errors() {
         });
         Dataset::open(&root)
     };
-    let cases: [(&str, fn(i64) -> i64); 5] = [
+    type Change = fn(i64) -> i64;
+    let cases: [(&str, Change); 5] = [
         ("index", |value| value.max(1)),
         ("index", |value| value + 1),
         ("index", |value| -value),

@@ -51,7 +51,7 @@ pub(super) fn rewrite(path: &Path, change: impl Fn(&str, ArrayRef) -> (String, A
     write_table(path, columns);
 }
 
-/// The items that LeRobot returned stay the truth for every form.
+/// The items that `LeRobot` returned stay the truth for every form.
 fn assert_same(name: &str, change: impl Fn(&str, ArrayRef) -> (String, ArrayRef)) {
     let (_folder, root) = copy_of(name);
     rewrite(&root.join(DATA), change);

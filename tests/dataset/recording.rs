@@ -1,4 +1,4 @@
-//! Recording: what is written is read back, by us here and by LeRobot elsewhere; and statistics computed anew.
+//! Recording: what is written is read back, by us here and by `LeRobot` elsewhere; and statistics computed anew.
 
 use std::fs;
 use std::path::Path;

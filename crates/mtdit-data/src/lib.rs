@@ -1,4 +1,4 @@
-//! LeRobot's datasets: read, decoded, windowed, shuffled, cached and written. No tensors here.
+//! `LeRobot`'s datasets: read, decoded, windowed, shuffled, cached and written. No tensors here.
 //!
 //! ```text
 //!  meta/info.json ──▶ info ─────────┐

@@ -36,7 +36,7 @@ impl Linear {
         }
     }
 
-    /// PyTorch's default: weight and bias uniform in `±1/√input`.
+    /// `PyTorch`'s default: weight and bias uniform in `±1/√input`.
     pub(crate) fn uniform(shape: [usize; 2], precision: Precision, device: &Device) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "layer widths are far below 2^52")]
         let bound = 1.0 / (shape[0] as f64).sqrt();

@@ -1,6 +1,6 @@
 //! Gradients to new parameters: Adam with two groups, in which the vision tower learns more slowly (contract section 5.10).
 //!
-//! Kingma and Ba, "Adam" (2015), with PyTorch's order of operations. Moments are kept by checkpoint key, which is how
+//! Kingma and Ba, "Adam" (2015), with `PyTorch`'s order of operations. Moments are kept by checkpoint key, which is how
 //! `LeRobot`'s optimizer state is written.
 
 use burn::module::Param;

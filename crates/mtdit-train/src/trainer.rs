@@ -100,7 +100,7 @@ impl Trainer {
                 match average {
                     Ok(average) => *ema = Ema::new(options.extras.ema.clone(), average.network(), keys),
                     Err(error) => {
-                        emit(TrainEvent::Note(format!("the moving average starts anew from the weights: {error}")))
+                        emit(TrainEvent::Note(format!("the moving average starts anew from the weights: {error}")));
                     }
                 }
             }

@@ -93,13 +93,13 @@ pub(super) fn check_counts(dataset: &Dataset, camera: &str, findings: &mut Findi
             file.is_ok_and(|file| file == path)
         });
         let n_frames: usize = here.map(|episode| episode.length).sum();
-        if let Ok(track) = dataset.videos().track(&path) {
-            if track.len() != n_frames {
-                findings.add(
-                    Severity::Warning,
-                    format!("{} has {} pictures, its episodes have {n_frames} frames", path.display(), track.len()),
-                );
-            }
+        if let Ok(track) = dataset.videos().track(&path)
+            && track.len() != n_frames
+        {
+            findings.add(
+                Severity::Warning,
+                format!("{} has {} pictures, its episodes have {n_frames} frames", path.display(), track.len()),
+            );
         }
     }
 }

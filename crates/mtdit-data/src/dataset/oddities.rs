@@ -55,7 +55,7 @@ impl Dataset {
     }
 }
 
-/// FFmpeg's name of a codec, as `info.json` uses it.
+/// `FFmpeg`'s name of a codec, as `info.json` uses it.
 fn codec_name(sample_entry: &str) -> &str {
     match sample_entry {
         "av01" => "av1",

@@ -1,4 +1,4 @@
-//! From the planes of a decoded picture to RGB, with the exact integers of FFmpeg's scaler.
+//! From the planes of a decoded picture to RGB, with the exact integers of `FFmpeg`'s scaler.
 //!
 //! `y = ((Y·8 − off)·cy) >> 16`, `u = U·8 − 1024`, `v = V·8 − 1024`, then `R = y + (v·crv >> 16)`,
 //! `G = y + (u·cgu >> 16) + (v·cgv >> 16)`, `B = y + (u·cbu >> 16)`: arithmetic shifts, one clamp at the end, and each
@@ -101,7 +101,7 @@ fn convert_row(coefficients: &Coefficients, luma: &[u8], u: &[u8], v: &[u8], pix
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the value is clamped to 0..=255 before")]
+#[expect(clippy::cast_sign_loss, reason = "the value is clamped to 0..=255 before")]
 fn clamped(value: i32) -> u8 {
     value.clamp(0, 255) as u8
 }

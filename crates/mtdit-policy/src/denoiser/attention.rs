@@ -51,7 +51,7 @@ impl Attention {
             Some(rope) => rope.rotate(x),
             None => x,
         };
-        let query = rotate(part(0)) * as_f64(head_dim).powf(-0.5);
+        let query = rotate(part(0)) * as_f64(head_dim).sqrt().recip();
         let (key, value) = (rotate(part(1)), part(2));
 
         let scores = matmul(query, key.swap_dims(2, 3), self.precision); // [batch, heads, horizon, horizon]

@@ -33,7 +33,7 @@ impl TimeMlp {
 
 /// `[sin(t f), cos(t f)]` per timestep, with `f_i = exp(-i ln(10000) / (embed_dim/2 - 1))`.
 ///
-/// Frequencies and products are rounded to single precision where PyTorch rounds them.
+/// Frequencies and products are rounded to single precision where `PyTorch` rounds them.
 pub(crate) fn sinusoids(timesteps: &[f32], embed_dim: usize) -> Vec<f32> {
     let half = embed_dim / 2;
     let frequencies: Vec<f32> = (0..half)
@@ -69,7 +69,7 @@ mod tests {
         let expected =
             [0.656_986_6, 0.319_224_7, 0.015_080_5, 0.000_7, 0.753_902_3, 0.947_679, 0.999_886_3, 0.999_999_8];
         for (value, expected) in sinusoids(&[7.0], 8).into_iter().zip(expected) {
-            assert!((value - expected as f32).abs() < 1e-6, "{value} instead of {expected}");
+            assert!((f64::from(value) - expected).abs() < 1e-6, "{value} instead of {expected}");
         }
     }
 }

@@ -176,8 +176,8 @@ impl ClipLayer {
 impl ClipAttention {
     fn init(shape: &TransformerShape, device: &Device) -> Self {
         let [width, layers] = [as_f64(shape.width), as_f64(shape.layers)];
-        let input_std = width.powf(-0.5) * (2.0 * layers).powf(-0.5);
-        let output_std = width.powf(-0.5);
+        let input_std = width.sqrt().recip() * (2.0 * layers).sqrt().recip();
+        let output_std = width.sqrt().recip();
         let project = |std| {
             let weight = Initializer::Normal { mean: 0.0, std };
             Linear::new([shape.width, shape.width], &weight, &Initializer::Zeros, shape.precision, device)
@@ -197,7 +197,7 @@ impl ClipAttention {
         let head_dim = width / self.heads;
         let split = |x: Tensor<3>| x.reshape([batch, length, self.heads, head_dim]).swap_dims(1, 2);
 
-        let query = split(self.q_proj.forward(x.clone()) * as_f64(head_dim).powf(-0.5)); // [batch, heads, tokens, head_dim]
+        let query = split(self.q_proj.forward(x.clone()) * as_f64(head_dim).sqrt().recip()); // [batch, heads, tokens, head_dim]
         let key = split(self.k_proj.forward(x.clone()));
         let value = split(self.v_proj.forward(x));
 
@@ -214,8 +214,8 @@ impl ClipAttention {
 impl ClipMlp {
     fn init(shape: &TransformerShape, device: &Device) -> Self {
         let [width, layers] = [as_f64(shape.width), as_f64(shape.layers)];
-        let fc1 = Initializer::Normal { mean: 0.0, std: (2.0 * width).powf(-0.5) };
-        let fc2 = Initializer::Normal { mean: 0.0, std: width.powf(-0.5) * (2.0 * layers).powf(-0.5) };
+        let fc1 = Initializer::Normal { mean: 0.0, std: (2.0 * width).sqrt().recip() };
+        let fc2 = Initializer::Normal { mean: 0.0, std: width.sqrt().recip() * (2.0 * layers).sqrt().recip() };
         let zeros = Initializer::Zeros;
         Self {
             fc1: Linear::new([shape.width, shape.mlp_width], &fc1, &zeros, shape.precision, device),

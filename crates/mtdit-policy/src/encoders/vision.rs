@@ -35,7 +35,7 @@ impl VisionEncoder {
             precision,
         };
         Self {
-            class_embedding: normal(as_f64(width).powf(-0.5)).init([width], device),
+            class_embedding: normal(as_f64(width).sqrt().recip()).init([width], device),
             patch_embedding: normal(0.02).init([width, 3, config.patch_size, config.patch_size], device),
             position_embedding: normal(0.02).init([1 + patches, width], device),
             pre_layrnorm: layer_norm(width, config.layer_norm_eps, device),

@@ -38,7 +38,7 @@ pub(super) enum Kind {
     /// A whole subtree that has no rows of its own.
     Anything,
     /// Null, or what the field says.
-    Nullable(&'static Kind),
+    Nullable(&'static Self),
 }
 
 /// Where a setting is kept.
