@@ -93,7 +93,7 @@ pub(crate) struct PredictArguments {
     /// The instruction
     #[arg(long, value_name = "TEXT")]
     pub(crate) task: String,
-    /// Noise to start from instead of drawn noise: tensor noise f32 [1, horizon, action_dim], and step_noise f32 [steps, 1, horizon, action_dim] for ddpm
+    /// Noise to start from instead of drawn noise: tensor noise f32 [1, horizon, action_dim], and for ddpm step_noise f32 [steps - 1, 1, horizon, action_dim]
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) initial_noise: Option<PathBuf>,
     /// Chunks to sample; the first is the answer, the others show the spread in the plot

@@ -22,22 +22,22 @@ pub(crate) fn run(command: &DatasetCommand) -> Result<ExitCode> {
 pub(crate) fn info(path: &Path) -> Result<ExitCode> {
     let dataset = Dataset::open(path)?;
     let facts = dataset.info();
-    println!("{}", path.display());
-    println!(
+    say!("{}", path.display());
+    say!(
         "LeRobotDataset {}, {} Hz, robot {}",
         facts.codebase_version,
         facts.fps,
         facts.robot_type.as_deref().unwrap_or("unknown")
     );
-    println!("{} episodes, {} frames, {} tasks", dataset.episodes().len(), dataset.n_frames(), dataset.tasks().len());
-    println!("\ntasks");
+    say!("{} episodes, {} frames, {} tasks", dataset.episodes().len(), dataset.n_frames(), dataset.tasks().len());
+    say!("\ntasks");
     for (index, task) in dataset.tasks().iter() {
         let count = dataset.episodes().iter().filter(|episode| episode.tasks.iter().any(|of| of == task)).count();
-        println!("  {index:>3}  {count:>5} episodes  {task}");
+        say!("  {index:>3}  {count:>5} episodes  {task}");
     }
-    println!("\nfeatures");
+    say!("\nfeatures");
     for feature in &facts.features {
-        println!(
+        say!(
             "  {:<32} {:<9} {:<16} {}",
             feature.key,
             feature.dtype.name(),
@@ -46,7 +46,7 @@ pub(crate) fn info(path: &Path) -> Result<ExitCode> {
         );
     }
     for warning in dataset.warnings() {
-        println!("\nnote: {warning}");
+        say!("\nnote: {warning}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,18 +75,28 @@ fn checked(path: &Path) -> Result<ExitCode> {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        println!("{severity}: {}", finding.message);
+        say!("{severity}: {}", finding.message);
     }
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         bail!("{}: the dataset has errors", path.display());
     }
-    println!("{}: {} episodes, {} frames, no error", path.display(), dataset.episodes().len(), dataset.n_frames());
+    say!("{}: {} episodes, {} frames, no error", path.display(), dataset.episodes().len(), dataset.n_frames());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the dataset has all of these episodes.
+pub(crate) fn known_episodes(dataset: &Dataset, wanted: &[usize]) -> Result<()> {
+    let is_known = |index: &usize| dataset.episodes().iter().any(|episode| episode.index == *index);
+    match wanted.iter().find(|index| !is_known(index)) {
+        Some(missing) => bail!("the dataset has no episode {missing}; it has {} episodes", dataset.episodes().len()),
+        None => Ok(()),
+    }
 }
 
 /// Rewrites episodes with PNG pictures in parquet.
 fn export(path: &Path, out: &Path, episodes: Option<&[usize]>) -> Result<ExitCode> {
     let dataset = Dataset::open(path)?;
+    known_episodes(&dataset, episodes.unwrap_or(&[]))?;
     let own = ["timestamp", "frame_index", "episode_index", "index", "task_index"];
     let kept: Vec<&Feature> = dataset
         .info()
@@ -116,9 +126,6 @@ fn export(path: &Path, out: &Path, episodes: Option<&[usize]>) -> Result<ExitCod
         .iter()
         .filter(|episode| episodes.is_none_or(|wanted| wanted.contains(&episode.index)))
         .collect();
-    if chosen.is_empty() {
-        bail!("none of the episodes {episodes:?} is in the dataset, which has {}", dataset.episodes().len());
-    }
     let total: usize = chosen.iter().map(|episode| episode.length).sum();
     let bar = Progress::new("Writing", total as u64);
     let mut writer = DatasetWriter::create(out, spec)?;
@@ -145,6 +152,6 @@ fn export(path: &Path, out: &Path, episodes: Option<&[usize]>) -> Result<ExitCod
     }
     writer.finalize()?;
     bar.finish();
-    println!("{}: {total} frames", out.display());
+    say!("{}: {total} frames", out.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::backend::choose;
 use crate::cli::EvalArguments;
 use crate::contact_sheet::{Frame, png};
+use crate::dataset::known_episodes;
 use crate::hub;
 use crate::observation::drawn_noise;
 use crate::predict::{Timings, action_names, load, sampler, timed, write};
@@ -87,13 +88,15 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<ExitCode> {
     let page = arguments.out.join("report.html");
     write(&page, &eval_report(&report)?)?;
     write(&arguments.out.join("eval.json"), &serde_json::to_string_pretty(&report)?)?;
-    println!("mean absolute error  {:.5}   always the mean action  {:.5}", errors.mae(), baseline.mae());
-    println!("mean squared error   {:.5}   always the mean action  {:.5}", errors.mse(), baseline.mse());
-    println!(
+    say!("mean absolute error  {:.5}   always the mean action  {:.5}", errors.mae(), baseline.mae());
+    say!("mean squared error   {:.5}   always the mean action  {:.5}", errors.mse(), baseline.mse());
+    say!(
         "latency per chunk    p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms",
-        report.latency.p50, report.latency.p95, report.latency.p99
+        report.latency.p50,
+        report.latency.p95,
+        report.latency.p99
     );
-    println!("report               {}", page.display());
+    say!("report               {}", page.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,10 +122,7 @@ fn dataset_root(arguments: &EvalArguments, trained: &Value) -> Result<PathBuf> {
 /// The episodes asked for, else those the training held out, else all.
 fn episodes(arguments: &EvalArguments, dataset: &Dataset, trained: &Value) -> Result<Vec<usize>> {
     if let Some(wanted) = &arguments.episodes {
-        let known = |index: &usize| dataset.episodes().iter().any(|episode| episode.index == *index);
-        if let Some(missing) = wanted.iter().find(|index| !known(index)) {
-            bail!("the dataset has no episode {missing}; it has {} episodes", dataset.episodes().len());
-        }
+        known_episodes(dataset, wanted)?;
         return Ok(wanted.clone());
     }
     let subset: Option<Vec<usize>> = serde_json::from_value(trained["dataset"]["episodes"].clone()).unwrap_or(None);

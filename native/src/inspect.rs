@@ -28,19 +28,19 @@ fn checkpoint(folder: &CheckpointFolder) -> Result<ExitCode> {
     let parts = folder.parts()?;
     let config = PolicyConfig::try_from(&parts.config)
         .map_err(|source| anyhow::anyhow!("{}: {source}", folder.root().display()))?;
-    println!("{}", folder.root().display());
+    say!("{}", folder.root().display());
     if !folder.has_weights() {
-        println!("a preset: there is no model.safetensors yet");
+        say!("a preset: there is no model.safetensors yet");
         return Ok(ExitCode::SUCCESS);
     }
     let weights = folder.weights()?;
     let counts = Counts::of(weights.index());
     let clip = mtdit_policy::checkpoint::clip::infer(&config, weights.index(), parts.clip_json.as_deref())?;
     let vision_width = clip.vision_config.as_ref().map_or(0, |vision| vision.hidden_size);
-    println!("{}", picture(&config, vision_width, &counts));
-    println!("{}", details(&config, &clip));
+    say!("{}", picture(&config, vision_width, &counts));
+    say!("{}", details(&config, &clip));
     if parts.statistics.is_empty() {
-        println!("it holds no processor files, so it cannot be given raw observations");
+        say!("it holds no processor files, so it cannot be given raw observations");
     }
     Ok(ExitCode::SUCCESS)
 }

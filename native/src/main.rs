@@ -2,8 +2,10 @@
 //!
 //! Parse, choose a device, run, report. One file per subcommand; the libraries do the work.
 #![recursion_limit = "256"]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+#![expect(clippy::print_stderr, reason = "a command line prints")]
 
+#[macro_use]
+mod output;
 mod cli;
 mod backend;
 mod hub;
@@ -36,8 +38,20 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("mtdit: {error:#}");
+            eprintln!("mtdit: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The whole chain of an error in one sentence; a cause that the text before it repeats is said once.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            _ if said.ends_with(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
+    })
 }

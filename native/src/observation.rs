@@ -188,7 +188,13 @@ pub(crate) fn noise_from_file(
     ensure!(found == shape, "{}: noise has shape {found:?}, {shape:?} is needed", path.display());
     let mut noise = drawn_noise(config, settings, seed, device);
     let tensor = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, shape), device);
-    noise.initial = tensor(file.values("noise")?);
+    let values = file.values("noise")?;
+    ensure!(
+        values.iter().all(|value| value.is_finite()),
+        "{}: noise holds a number that is not finite",
+        path.display()
+    );
+    noise.initial = tensor(values);
     if let Some(steps) = file.index().shape("step_noise").map(<[usize]>::to_vec) {
         ensure!(
             steps.len() == 4 && steps[1..] == shape,
@@ -196,6 +202,15 @@ pub(crate) fn noise_from_file(
             path.display(),
             config.horizon,
             config.action_dim
+        );
+        let needed = settings.n_step_noises();
+        ensure!(
+            steps[0] >= needed,
+            "{}: step_noise holds {} steps, {} with {} steps needs {needed}",
+            path.display(),
+            steps[0],
+            settings.kind,
+            settings.steps
         );
         let values = file.values("step_noise")?;
         noise.steps = values.chunks(config.horizon * config.action_dim).map(|step| tensor(step.to_vec())).collect();

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<ExitCode> {
     let text = serde_json::to_string_pretty(&answer)?;
     match &arguments.out {
         Some(path) => write(path, &text)?,
-        None => println!("{text}"),
+        None => say!("{text}"),
     }
     let plot_path = arguments.plot.clone().or_else(|| arguments.out.as_ref().map(|out| out.with_extension("svg")));
     if let Some(path) = plot_path {

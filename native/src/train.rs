@@ -20,7 +20,7 @@ const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        print!("{}", help());
+        say!("{}", help().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.is_empty() {
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let trainer = Trainer::prepare(options, &stop, &|event| console.hear(event))?;
     if is_dry {
         let pages = dry_run::write(&trainer, &output_dir)?;
-        println!("{pages}");
+        say!("{pages}");
         return Ok(ExitCode::SUCCESS);
     }
     trainer.run(&stop, &|event| console.hear(event))?;
@@ -211,7 +211,11 @@ impl Console {
 
     /// `training.svg` from all lines so far.
     fn draw(&self) -> Result<()> {
-        let text = fs::read_to_string(self.output_dir.join("metrics.jsonl"))?;
+        let path = self.output_dir.join("metrics.jsonl");
+        if !path.exists() {
+            return Ok(());
+        }
+        let text = fs::read_to_string(path)?;
         let points: Vec<plot::MetricPoint> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         if !points.is_empty() {
             fs::write(self.output_dir.join("training.svg"), plot::training_curves(&points)?)?;
@@ -224,9 +228,9 @@ impl Console {
             eprintln!("note: no picture of the training: {error:#}");
         }
         let folder = self.output_dir.display();
-        println!("checkpoint: {folder}/checkpoints/last");
-        println!("pictures:   {folder}/training.svg");
-        println!("next:       mtdit eval --checkpoint {folder} --out {folder}/eval");
+        say!("checkpoint: {folder}/checkpoints/last");
+        say!("pictures:   {folder}/training.svg");
+        say!("next:       mtdit eval --checkpoint {folder} --out {folder}/eval");
     }
 
     fn started(&self) -> std::sync::MutexGuard<'_, Option<Started>> {

@@ -6,8 +6,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The JSON text does not parse, or a field has the wrong type.
-    #[error("config.json: field `{field}`: {reason}")]
+    #[error("{file}: field `{field}`: {reason}")]
     Field {
+        /// The file.
+        file: String,
         /// Path of the field.
         field: String,
         /// What is wrong with it.

@@ -79,7 +79,7 @@ impl Session {
     /// The action for this control step, `[action_dim]` in robot units; samples a chunk when the queue is empty.
     ///
     /// # Errors
-    /// [`PolicyError`]; the queue is left as it was.
+    /// [`PolicyError`]; history and queue are left as they were.
     pub async fn select_action(
         &mut self,
         policy: &Policy,
@@ -87,10 +87,16 @@ impl Session {
         task: &str,
         noise: impl FnOnce() -> Noise,
     ) -> Result<Vec<f32>, PolicyError> {
+        let before = self.history.clone();
         self.observe(policy, moment)?;
         if self.queue.is_empty() {
-            let chunk = self.predict(policy, task, noise()).await?;
-            self.queue.refill(chunk);
+            match self.predict(policy, task, noise()).await {
+                Ok(chunk) => self.queue.refill(chunk),
+                Err(error) => {
+                    self.history = before;
+                    return Err(error);
+                }
+            }
         }
         self.queue.pop().ok_or(PolicyError::Empty)
     }

@@ -67,18 +67,27 @@ impl CheckpointWriter {
         let unfinished = partial(&folder);
         atomic::remove_folder(&unfinished)?;
 
+        let written = self.write(&unfinished, snapshot);
+        if written.is_err() {
+            // A full disk gets its room back; if even that fails, the next start cleans up.
+            drop(atomic::remove_folder(&unfinished));
+        }
+        written?;
+        publish_folder(&unfinished, &folder)?;
+        replace_link(&self.folder.join("last"), &name)?;
+        self.prune(&name)?;
+        Ok(folder)
+    }
+
+    /// Everything a checkpoint folder holds.
+    fn write(&self, unfinished: &Path, snapshot: Snapshot<'_>) -> Result<(), TrainError> {
         self.write_policy(&unfinished.join("pretrained_model"), snapshot.network)?;
         if let Some(average) = snapshot.average {
             self.write_policy(&unfinished.join("pretrained_model_ema"), average)?;
         }
         let state_folder = unfinished.join("training_state");
         fs::create_dir_all(&state_folder).map_err(TrainError::io("creating", &state_folder))?;
-        state::save(&state_folder, snapshot.network, self.keys, snapshot.adam, snapshot.schedule, snapshot.progress)?;
-
-        publish_folder(&unfinished, &folder)?;
-        replace_link(&self.folder.join("last"), &name)?;
-        self.prune(&name)?;
-        Ok(folder)
+        state::save(&state_folder, snapshot.network, self.keys, snapshot.adam, snapshot.schedule, snapshot.progress)
     }
 
     /// The name of a step's folder: six digits, or as many as the run's last step has.
@@ -139,8 +148,12 @@ impl CheckpointWriter {
 /// `<feature>.<stat>`; the preprocessor's file gives a camera's count the rank of its other statistics.
 fn statistics_tensors(statistics: &Statistics, visual: &[&str], is_preprocessor: bool) -> Vec<(String, SavedTensor)> {
     let tensor = |(feature, stat, statistic): (&str, &str, &Statistic)| {
-        let is_visual_count = is_preprocessor && stat == "count" && visual.contains(&feature);
-        let shape = if is_visual_count { vec![1, 1, 1] } else { statistic.shape.clone() };
+        let is_visual_count = stat == "count" && visual.contains(&feature);
+        let shape = match (is_visual_count, is_preprocessor) {
+            (true, true) => vec![1, 1, 1],
+            (true, false) => vec![1],
+            (false, _) => statistic.shape.clone(),
+        };
         let bytes = statistic.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         (format!("{feature}.{stat}"), SavedTensor::host(Dtype::F32, shape, bytes))
     };

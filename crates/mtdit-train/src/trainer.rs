@@ -54,6 +54,7 @@ pub struct Trainer {
     step: u64,
     samples: u64,
     n_episodes: usize,
+    lock: Option<OutputLock>,
 }
 
 /// Held-out anchors: those of the loss, and those that are sampled.
@@ -73,6 +74,8 @@ impl Trainer {
         stop: &AtomicBool,
         emit: &(dyn Fn(TrainEvent) + Sync),
     ) -> Result<Self, TrainError> {
+        // A run that goes on must not read what another is about to replace.
+        let lock = if options.config.resume { Some(OutputLock::take(&options.output_dir)?) } else { None };
         let Prepared { mut saved, policy, statistics, source, training, held_out } = prepare(&options, stop, emit)?;
         let config = &options.config;
         let keys = KeyMap::new(policy.config());
@@ -137,6 +140,7 @@ impl Trainer {
             n_episodes: training.len(),
             chance: ChanceSource { seed: config.seed.unwrap_or(0), file },
             order: Some(order),
+            lock,
             options,
             policy,
             keys,
@@ -177,7 +181,10 @@ impl Trainer {
     pub fn run(mut self, stop: &AtomicBool, emit: &(dyn Fn(TrainEvent) + Sync)) -> Result<u64, TrainError> {
         let config = self.options.config.clone();
         let accumulate = self.options.extras.accumulate as u64;
-        let _lock = OutputLock::take(&self.options.output_dir)?;
+        let _lock = match self.lock.take() {
+            Some(lock) => lock,
+            None => OutputLock::take(&self.options.output_dir)?,
+        };
         atomic::clean(&self.writer.folder)?;
         let metrics = MetricsFile::open(&self.options.output_dir, self.step)?;
         let Some(order) = self.order.take() else { return Ok(self.step) };

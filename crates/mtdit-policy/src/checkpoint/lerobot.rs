@@ -206,11 +206,14 @@ impl LeRobotConfig {
     /// # Errors
     /// [`ConfigError::Field`] names the field that does not parse, [`ConfigError::PolicyType`] another policy.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let parsed: Result<Self, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
-        let config = parsed.map_err(|error| ConfigError::Field {
-            field: error.path().to_string(),
-            reason: error.inner().to_string(),
-        })?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let config: Self = serde_path_to_error::deserialize(&mut deserializer).map_err(field_error)?;
+        let trailing = |error: serde_json::Error| ConfigError::Field {
+            file: "config.json".to_owned(),
+            field: ".".to_owned(),
+            reason: error.to_string(),
+        };
+        deserializer.end().map_err(trailing)?;
         config.checked()
     }
 
@@ -219,11 +222,7 @@ impl LeRobotConfig {
     /// # Errors
     /// As [`LeRobotConfig::from_json`].
     pub fn from_value(value: &serde_json::Value) -> Result<Self, ConfigError> {
-        let parsed: Result<Self, _> = serde_path_to_error::deserialize(value);
-        let config = parsed.map_err(|error| ConfigError::Field {
-            field: error.path().to_string(),
-            reason: error.inner().to_string(),
-        })?;
+        let config: Self = serde_path_to_error::deserialize(value).map_err(field_error)?;
         config.checked()
     }
 
@@ -295,11 +294,12 @@ impl LeRobotConfig {
         }
     }
 
-    fn dimension(&self, features: &IndexMap<String, PolicyFeature>, key: &'static str) -> Result<usize, ConfigError> {
+    fn dimension(&self, field: &'static str, key: &'static str) -> Result<usize, ConfigError> {
+        let features = if field == "output_features" { &self.output_features } else { &self.input_features };
         match features.get(key).map(|feature| &feature.shape[..]) {
             Some(&[dimension]) => Ok(dimension),
-            Some(shape) => Err(value("input_features", format!("{key}: {shape:?}"), "it must be a vector")),
-            None => Err(value("input_features", format!("without `{key}`"), "the policy needs it")),
+            Some(shape) => Err(value(field, format!("{key}: {shape:?}"), "it must be a vector")),
+            None => Err(value(field, format!("without `{key}`"), "the policy needs it")),
         }
     }
 }
@@ -316,8 +316,8 @@ impl TryFrom<&LeRobotConfig> for PolicyConfig {
             n_obs_steps: saved.n_obs_steps,
             horizon: saved.horizon,
             n_action_steps: saved.n_action_steps,
-            state_dim: saved.dimension(&saved.input_features, "observation.state")?,
-            action_dim: saved.dimension(&saved.output_features, "action")?,
+            state_dim: saved.dimension("input_features", "observation.state")?,
+            action_dim: saved.dimension("output_features", "action")?,
             cameras: saved.cameras()?,
             image: ImageConfig {
                 image_resize_shape: saved.image_resize_shape,
@@ -354,6 +354,11 @@ impl TryFrom<&LeRobotConfig> for PolicyConfig {
         super::validate::validate(&config)?;
         Ok(config)
     }
+}
+
+fn field_error(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
+    let (field, reason) = (error.path().to_string(), error.inner().to_string());
+    ConfigError::Field { file: "config.json".to_owned(), field, reason }
 }
 
 pub(super) fn value(field: &'static str, value: impl ToString, expected: impl Into<String>) -> ConfigError {

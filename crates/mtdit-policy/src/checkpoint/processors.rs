@@ -50,7 +50,8 @@ pub struct NormalizerStep {
 /// # Errors
 /// [`ConfigError::Field`] when the file does not parse or has no such step.
 pub fn normalizer_step(file: &str, text: &str) -> Result<NormalizerStep, ConfigError> {
-    let refuse = |field: &str, reason: String| ConfigError::Field { field: format!("{field} of {file}"), reason };
+    let refuse =
+        |field: &str, reason: String| ConfigError::Field { file: file.to_owned(), field: field.to_owned(), reason };
     let pipeline: Pipeline = serde_json::from_str(text).map_err(|error| refuse("steps", error.to_string()))?;
     let is_normalizer = |step: &&Step| step.registry_name.ends_with("normalizer_processor");
     let step = pipeline.steps.iter().find(is_normalizer);

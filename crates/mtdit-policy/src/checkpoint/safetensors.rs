@@ -59,7 +59,7 @@ impl WeightIndex {
         let refuse = |reason: String| WeightError::Header { file: file.to_owned(), reason };
         let metadata: Metadata = serde_json::from_slice(header).map_err(|error| refuse(error.to_string()))?;
         let base = 8 + header.len() as u64;
-        let described = base + metadata.data_len() as u64;
+        let described = base.saturating_add(metadata.data_len() as u64);
         if described != file_length {
             let fault = if described > file_length { "it is truncated" } else { "bytes follow its last tensor" };
             return Err(refuse(format!("{fault}: its header describes {described} bytes, it has {file_length}")));
