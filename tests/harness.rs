@@ -43,6 +43,8 @@ macro_rules! on_every_backend {
         mod ndarray { $( #[test] fn $test() { super::$test(&burn::tensor::Device::ndarray()); } )+ }
         #[cfg(feature = "wgpu")]
         mod wgpu { $( #[test] fn $test() { super::$test(&burn::tensor::Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)); } )+ }
+        #[cfg(feature = "cuda")]
+        mod cuda { $( #[test] fn $test() { super::$test(&burn::tensor::Device::cuda(0)); } )+ }
     };
 }
 

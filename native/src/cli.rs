@@ -11,6 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) device: DeviceName,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -71,9 +74,6 @@ pub(crate) struct SamplerArguments {
     /// Seed of the noise
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
-    /// Where to compute
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) device: DeviceName,
 }
 
 #[derive(Debug, Args)]

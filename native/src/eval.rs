@@ -17,7 +17,7 @@ use mtdit_train::trainer::mean_action;
 use serde_json::Value;
 
 use crate::backend::choose;
-use crate::cli::EvalArguments;
+use crate::cli::{DeviceName, EvalArguments};
 use crate::contact_sheet::{Frame, png};
 use crate::dataset::known_episodes;
 use crate::hub;
@@ -31,8 +31,8 @@ const EXAMPLES: usize = 6;
 /// Predictions timed, one observation at a time.
 const TIMED: usize = 20;
 
-pub(crate) fn run(arguments: &EvalArguments) -> Result<ExitCode> {
-    let chosen = choose(arguments.sampling.device)?;
+pub(crate) fn run(arguments: &EvalArguments, device: DeviceName) -> Result<ExitCode> {
+    let chosen = choose(device)?;
     let folder = CheckpointFolder::find(&arguments.checkpoint)?;
     let policy = Arc::new(load(&folder, &chosen)?);
     let settings = sampler(&policy, &arguments.sampling)?;

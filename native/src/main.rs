@@ -29,9 +29,9 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Train { arguments } => train::run(&arguments),
-        Command::Predict(arguments) => predict::run(&arguments),
-        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Train { arguments } => train::run(&arguments, cli.device),
+        Command::Predict(arguments) => predict::run(&arguments, cli.device),
+        Command::Eval(arguments) => eval::run(&arguments, cli.device),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Dataset { command } => dataset::run(&command),
     };

@@ -13,12 +13,12 @@ use mtdit_train::CheckpointFolder;
 use serde_json::{Value, json};
 
 use crate::backend::{Chosen, choose};
-use crate::cli::{PredictArguments, SamplerArguments};
+use crate::cli::{DeviceName, PredictArguments, SamplerArguments};
 use crate::observation::{drawn_noise, noise_from_file, read};
 use crate::plot;
 
-pub(crate) fn run(arguments: &PredictArguments) -> Result<ExitCode> {
-    let chosen = choose(arguments.sampling.device)?;
+pub(crate) fn run(arguments: &PredictArguments, device: DeviceName) -> Result<ExitCode> {
+    let chosen = choose(device)?;
     let folder = CheckpointFolder::find(&arguments.checkpoint)?;
     let policy = load(&folder, &chosen)?;
     let settings = sampler(&policy, &arguments.sampling)?;

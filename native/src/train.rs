@@ -18,7 +18,7 @@ use crate::{backend, dry_run, hub, plot};
 /// Exit status after Ctrl-C, as shells know it.
 const INTERRUPTED: u8 = 130;
 
-pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &[String], device: DeviceName) -> Result<ExitCode> {
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         say!("{}", help().trim_end());
         return Ok(ExitCode::SUCCESS);
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if arguments.is_empty() {
         bail!("nothing to train on; give --dataset.root=FOLDER (`mtdit train --help` shows all flags)");
     }
-    let flags = parse(&with_device(arguments))?;
+    let flags = parse(&with_device(arguments, device))?;
     let options = options(flags)?;
     let (is_dry, output_dir) = (options.extras.dry_run, options.output_dir.clone());
 
@@ -43,13 +43,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(if stop.load(Ordering::Relaxed) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-/// `--device` means `--policy.device`, as in the other commands.
-fn with_device(arguments: &[String]) -> Vec<String> {
+/// `--device` means `--policy.device`, as in the other commands; `device` is one that stood before the flags.
+fn with_device(arguments: &[String], device: DeviceName) -> Vec<String> {
     let rename = |argument: &String| match argument.strip_prefix("--device") {
         Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("--policy.device{rest}"),
         _ => argument.clone(),
     };
-    arguments.iter().map(rename).collect()
+    let named = (device != DeviceName::Auto).then(|| device.to_possible_value()).flatten();
+    let before = named.map(|value| format!("--policy.device={}", value.get_name()));
+    before.into_iter().chain(arguments.iter().map(rename)).collect()
 }
 
 fn options(flags: ParsedFlags) -> Result<TrainOptions> {
@@ -266,16 +268,14 @@ fn format_count_u64(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{now, with_device};
+    use super::{DeviceName, now, with_device};
 
     #[test]
     fn the_device_flag_is_lerobots() {
         let arguments = ["--device=cpu", "--device", "cuda", "--devices=1"].map(str::to_owned);
-        assert_eq!(
-            with_device(&arguments),
-            ["--policy.device=cpu", "--policy.device", "cuda", "--devices=1"],
-            "renamed"
-        );
+        let renamed = ["--policy.device=cpu", "--policy.device", "cuda", "--devices=1"];
+        assert_eq!(with_device(&arguments, DeviceName::Auto), renamed, "among the flags");
+        assert_eq!(with_device(&[], DeviceName::Cpu), ["--policy.device=cpu"], "before them");
     }
 
     #[test]

@@ -88,7 +88,11 @@ impl CheckpointFolder {
     /// # Errors
     /// [`TrainError::MissingFile`] without the file, [`TrainError::Policy`] when it is not safetensors.
     pub fn weights(&self) -> Result<WeightFile, TrainError> {
-        WeightFile::open(&self.root.join("model.safetensors"))
+        let path = self.root.join("model.safetensors");
+        if !path.is_file() {
+            return Err(TrainError::MissingFile { path, hint: "a checkpoint holds its weights in it" });
+        }
+        WeightFile::open(&path)
     }
 
     /// Whether there are weights: a preset is a checkpoint folder still without them.
@@ -212,14 +216,8 @@ impl WeightFile {
     /// Reads the header.
     ///
     /// # Errors
-    /// [`TrainError::MissingFile`] without the file, [`TrainError::Policy`] when it is not safetensors.
+    /// [`TrainError::Io`] without the file, [`TrainError::Policy`] when it is not safetensors.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
-        if !path.is_file() {
-            return Err(TrainError::MissingFile {
-                path: path.to_owned(),
-                hint: "a checkpoint holds its weights in it",
-            });
-        }
         let name = path.display().to_string();
         let mut file = File::open(path).map_err(TrainError::io("opening", path))?;
         let length = file.metadata().map_err(TrainError::io("reading", path))?.len();

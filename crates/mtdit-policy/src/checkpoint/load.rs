@@ -22,21 +22,9 @@ pub async fn load(
     source: &mut impl WeightSource,
     device: &Device,
 ) -> Result<Network, WeightError> {
-    let mut expected = Expected::default();
-    visit_named(&network, keys, &mut expected);
-    check(&expected.0, source)?;
-
-    let mut tensors = HashMap::new();
-    for slot in expected.0 {
-        let bytes = source.read(&slot.key).await?;
-        let values = floats(source.index(), &slot.key, &bytes)?;
-        drop(bytes);
-        finite(source, &slot.key, &values)?;
-        let values = slot.layout.transpose(values, &slot.shape);
-        let length = values.len();
-        tensors.insert(slot.id, Tensor::<1>::from_data(TensorData::new(values, [length]), device));
-    }
-    Ok(map_named(network, keys, &mut Replace(tensors)))
+    let slots = Slot::all(&network, keys);
+    refuse_extra(&slots, source)?;
+    fill(network, keys, slots, source, device).await
 }
 
 /// Replaces both CLIP towers of a network by the weights of a CLIP model in transformers' names; every vision tower gets the
@@ -50,19 +38,32 @@ pub async fn load_clip(
     source: &mut impl WeightSource,
     device: &Device,
 ) -> Result<Network, WeightError> {
-    let mut expected = Expected::default();
-    visit_named(&network, keys, &mut expected);
-    let mut tensors = HashMap::new();
-    for slot in expected.0 {
-        let Some(name) = clip_key(&slot.key) else { continue };
-        let found = source.index().entry(name)?.shape.clone();
+    let in_clip = |slot: Slot| clip_key(&slot.name).map(str::to_owned).map(|name| Slot { name, ..slot });
+    let slots = Slot::all(&network, keys).into_iter().filter_map(in_clip).collect();
+    fill(network, keys, slots, source, device).await
+}
+
+/// Compares all shapes, then reads tensor by tensor.
+async fn fill(
+    network: Network,
+    keys: KeyMap,
+    slots: Vec<Slot>,
+    source: &mut impl WeightSource,
+    device: &Device,
+) -> Result<Network, WeightError> {
+    for slot in &slots {
+        let found = source.index().entry(&slot.name)?.shape.clone();
         if found != slot.shape {
-            let (file, name) = (source.index().file().to_owned(), name.to_owned());
-            return Err(WeightError::Shape { file, name, found, expected: slot.shape });
+            let (file, name, expected) = (source.index().file().to_owned(), slot.name.clone(), slot.shape.clone());
+            return Err(WeightError::Shape { file, name, found, expected });
         }
-        let bytes = source.read(name).await?;
-        let values = floats(source.index(), name, &bytes)?;
-        finite(source, name, &values)?;
+    }
+    let mut tensors = HashMap::new();
+    for slot in slots {
+        let bytes = source.read(&slot.name).await?;
+        let values = floats(source.index(), &slot.name, &bytes)?;
+        drop(bytes);
+        finite(source, &slot.name, &values)?;
         let values = slot.layout.transpose(values, &slot.shape);
         let length = values.len();
         tensors.insert(slot.id, Tensor::<1>::from_data(TensorData::new(values, [length]), device));
@@ -76,34 +77,38 @@ fn clip_key(key: &str) -> Option<&str> {
     Some(&key[start + 1..])
 }
 
-/// A parameter waiting for its tensor; `shape` is the checkpoint's.
+/// A parameter waiting for its tensor; name and shape are the file's.
 struct Slot {
     id: ParamId,
-    key: String,
+    name: String,
     layout: Layout,
     shape: Vec<usize>,
 }
 
-#[derive(Default)]
-struct Expected(Vec<Slot>);
-
-impl NamedVisitor for Expected {
-    fn visit<const D: usize>(&mut self, key: &str, layout: Layout, param: &Param<Tensor<D>>) {
-        let shape = layout.checkpoint_shape(param.lazy_shape().dims::<D>().to_vec());
-        self.0.push(Slot { id: param.id, key: key.to_owned(), layout, shape });
+impl Slot {
+    fn all(network: &Network, keys: KeyMap) -> Vec<Self> {
+        let mut slots = Slots(Vec::new());
+        visit_named(network, keys, &mut slots);
+        slots.0
     }
 }
 
-fn check(expected: &[Slot], source: &impl WeightSource) -> Result<(), WeightError> {
-    let index = source.index();
-    for slot in expected {
-        let found = &index.entry(&slot.key)?.shape;
-        if *found != slot.shape {
-            let (found, expected) = (found.clone(), slot.shape.clone());
-            return Err(WeightError::Shape { file: index.file().to_owned(), name: slot.key.clone(), found, expected });
-        }
+struct Slots(Vec<Slot>);
+
+impl NamedVisitor for Slots {
+    fn visit<const D: usize>(&mut self, key: &str, layout: Layout, param: &Param<Tensor<D>>) {
+        let shape = layout.checkpoint_shape(param.lazy_shape().dims::<D>().to_vec());
+        self.0.push(Slot { id: param.id, name: key.to_owned(), layout, shape });
     }
-    let known: HashSet<&str> = expected.iter().map(|slot| slot.key.as_str()).collect();
+}
+
+/// A tensor without a parameter means that weights and configuration do not belong together.
+fn refuse_extra(slots: &[Slot], source: &impl WeightSource) -> Result<(), WeightError> {
+    let index = source.index();
+    for slot in slots {
+        index.entry(&slot.name)?;
+    }
+    let known: HashSet<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
     // Buffers that some versions of transformers save and none needs.
     let is_buffer = |name: &str| name.ends_with(".position_ids") || name.ends_with(".inv_freq");
     let mut extra = index.iter().map(|(name, _)| name).filter(|name| !known.contains(name) && !is_buffer(name));

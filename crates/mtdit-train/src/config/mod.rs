@@ -6,19 +6,19 @@
 
 mod defaults;
 mod flags;
+mod validate;
+mod error;
 
-use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use thiserror::Error;
 
 pub use mtdit_policy::Precision;
 
 pub use self::defaults::help;
+pub use self::error::ConfigError;
 pub use self::flags::{ParsedFlags, parse, value_of};
-use crate::schedule::{LearningRate, ScheduleError};
 
 /// Where [`Extras`] stand in `mtdit.json`.
 pub const EXTRAS_KEY: &str = "training";
@@ -227,134 +227,6 @@ pub struct EmaConfig {
     pub max_decay: f64,
 }
 
-/// What is wrong with a command line or a configuration file.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// An argument that is no flag.
-    #[error("unexpected argument `{0}`: flags are written --name=value")]
-    Positional(String),
-    /// A flag that neither `LeRobot` nor mtdit has.
-    #[error("there is no flag --{flag}{hint}; `mtdit train --help` lists them all")]
-    UnknownFlag {
-        /// Its name.
-        flag: String,
-        /// The nearest known flag, as a question.
-        hint: String,
-    },
-    /// A flag at the end of the line, or followed by another one.
-    #[error("--{flag} needs a value: {expected}")]
-    MissingValue {
-        /// Its name.
-        flag: String,
-        /// What to write.
-        expected: String,
-    },
-    /// A value of the wrong type.
-    #[error("--{flag}={value} does not fit: expected {expected}")]
-    Value {
-        /// The flag.
-        flag: String,
-        /// What was given.
-        value: String,
-        /// What to write.
-        expected: String,
-    },
-    /// A value of the wrong type in a file.
-    #[error("`{key}` is {value}, expected {expected}, in {path}")]
-    FileValue {
-        /// Its dotted name.
-        key: String,
-        /// What was found.
-        value: String,
-        /// What should stand there.
-        expected: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A setting that mtdit cannot honour.
-    #[error("--{flag} is not possible: {reason}")]
-    Unsupported {
-        /// The setting.
-        flag: String,
-        /// Why, and what to do instead.
-        reason: &'static str,
-    },
-    /// Both ways to name the policy at once.
-    #[error("--policy.type starts a new policy and --policy.path a trained one: give only one of them")]
-    TypeAndPath,
-    /// Another policy.
-    #[error("mtdit trains policies of type multi_task_dit only, not `{0}`")]
-    PolicyType(String),
-    /// A resumed run without a checkpoint.
-    #[error("--resume=true needs the run to continue: add --config_path=FOLDER with a checkpoint or a run")]
-    NothingToResume,
-    /// No dataset.
-    #[error("no dataset is named: add --dataset.root=FOLDER or --dataset.repo_id=USER/NAME")]
-    NoDataset,
-    /// The folder of the run exists.
-    #[error(
-        "the output folder exists already: choose another --output_dir, or continue its run with \
-         --resume=true --config_path={0}"
-    )]
-    OutputExists(PathBuf),
-    /// Nothing that can be read where a configuration should be.
-    #[error("no {name} was found; give the file, its folder, a checkpoint or a run on this machine, not {path}")]
-    NotFound {
-        /// The file that was looked for.
-        name: &'static str,
-        /// Where.
-        path: PathBuf,
-    },
-    /// YAML.
-    #[error("configuration files are read as JSON, not YAML: pass the settings as flags, or convert {0}")]
-    Yaml(PathBuf),
-    /// A file that cannot be read.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file that is not JSON, or not an object.
-    #[error("not a JSON object: {path}")]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: serde_json::Error,
-    },
-    /// A value that has the right type and is impossible all the same.
-    #[error("{setting} is {value}: {rule}")]
-    Invalid {
-        /// The setting.
-        setting: &'static str,
-        /// Its value.
-        value: String,
-        /// What it has to be, and what to do.
-        rule: &'static str,
-    },
-    /// Chunks that are shorter than what is to be executed of them.
-    #[error(
-        "policy.horizon {horizon} is too short: {n_obs_steps} observation steps and {n_action_steps} action steps need \
-         n_obs_steps + n_action_steps - 1 <= horizon"
-    )]
-    HorizonTooShort {
-        /// Actions predicted at once.
-        horizon: i64,
-        /// Observations.
-        n_obs_steps: i64,
-        /// Actions executed.
-        n_action_steps: i64,
-    },
-    /// A learning-rate schedule that cannot be built.
-    #[error(transparent)]
-    Schedule(#[from] ScheduleError),
-    /// Settings that are well-formed one by one and not together; a mistake in mtdit.
-    #[error("the settings do not fit together")]
-    Shape(#[source] serde_json::Error),
-}
-
 impl TrainConfig {
     /// The content of `train_config.json`, keys in `LeRobot`'s order.
     ///
@@ -362,98 +234,6 @@ impl TrainConfig {
     /// When a path is not UTF-8; paths from a command line always are.
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self).expect("a configuration is JSON")
-    }
-
-    /// Checks what can be checked without the dataset. [`parse`] has done so; it is for configurations changed since.
-    ///
-    /// # Errors
-    /// Names the first setting that is impossible.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        self.validate_run()?;
-        self.validate_data()?;
-        self.validate_optimizer()?;
-        self.validate_chunk()
-    }
-
-    fn validate_run(&self) -> Result<(), ConfigError> {
-        check("steps", self.steps, self.steps > 0, "at least one step is needed")?;
-        check("batch_size", self.batch_size, self.batch_size > 0, "at least one sample per batch is needed")?;
-        check(
-            "eval_steps",
-            self.eval_steps,
-            self.eval_steps == 0 || self.dataset.eval_split > 0.0,
-            "measuring held-out episodes needs some: set --dataset.eval_split between 0 and 1",
-        )?;
-        check("tolerance_s", self.tolerance_s, self.tolerance_s >= 0.0, "a tolerance is not negative")?;
-        let context = self.dataloader_multiprocessing_context.as_deref();
-        check(
-            "dataloader_multiprocessing_context",
-            context.unwrap_or("null"),
-            matches!(context, None | Some("fork" | "spawn" | "forkserver")),
-            "LeRobot accepts fork, spawn, forkserver and null",
-        )?;
-        check(
-            "rename_map",
-            "given",
-            self.rename_map.is_empty() || !self.policy_value("pretrained_path").is_null(),
-            "a new policy takes the dataset's names; renaming needs --policy.path",
-        )
-    }
-
-    fn validate_data(&self) -> Result<(), ConfigError> {
-        let split = self.dataset.eval_split;
-        check(
-            "dataset.eval_split",
-            split,
-            (0.0..1.0).contains(&split),
-            "it has to be a share from 0 up to, but not including, 1",
-        )?;
-        let mut episodes = self.dataset.episodes.clone().unwrap_or_default();
-        episodes.sort_unstable();
-        let twice = episodes.windows(2).find(|pair| pair[0] == pair[1]);
-        check("dataset.episodes", twice.map_or(0, |pair| pair[0]), twice.is_none(), "this episode is named twice")
-    }
-
-    fn validate_optimizer(&self) -> Result<(), ConfigError> {
-        let optimizer = &self.optimizer;
-        check(
-            "optimizer.type",
-            &optimizer.kind,
-            optimizer.kind == "adam",
-            "mtdit trains with adam, as LeRobot does for this policy",
-        )?;
-        check(
-            "scheduler.type",
-            &self.scheduler.kind,
-            self.scheduler.kind == "diffuser",
-            "mtdit has the schedules of the type diffuser",
-        )?;
-        check("the learning rate", optimizer.lr, optimizer.lr > 0.0, "it has to be above 0")?;
-        let [first, second] = optimizer.betas;
-        check(
-            "the optimizer's betas",
-            format!("({first}, {second})"),
-            optimizer.betas.iter().all(|beta| (0.0..1.0).contains(beta)),
-            "both have to lie from 0 up to, but not including, 1",
-        )?;
-        check("the optimizer's epsilon", optimizer.eps, optimizer.eps >= 0.0, "it is not negative")?;
-        check("the weight decay", optimizer.weight_decay, optimizer.weight_decay >= 0.0, "it is not negative")?;
-        let warmup = self.scheduler.num_warmup_steps.unwrap_or(0);
-        LearningRate::new(&self.scheduler.name, optimizer.lr, warmup, self.steps)?;
-        Ok(())
-    }
-
-    fn validate_chunk(&self) -> Result<(), ConfigError> {
-        let [horizon, n_action_steps, n_obs_steps] =
-            ["horizon", "n_action_steps", "n_obs_steps"].map(|key| self.policy_value(key).as_i64().unwrap_or(0));
-        if n_obs_steps + n_action_steps - 1 > horizon {
-            return Err(ConfigError::HorizonTooShort { horizon, n_obs_steps, n_action_steps });
-        }
-        Ok(())
-    }
-
-    fn policy_value(&self, key: &str) -> &Value {
-        self.policy.get(key).unwrap_or(&Value::Null)
     }
 
     /// The folder of the run, which is set to `outputs/train/<now>_<job_name>` if none is named.
@@ -473,35 +253,4 @@ impl TrainConfig {
         self.output_dir = Some(folder.clone());
         Ok(folder)
     }
-}
-
-impl Extras {
-    /// Checks the settings that are only ours. [`parse`] has done so.
-    ///
-    /// # Errors
-    /// Names the first setting that is impossible.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        check("accumulate", self.accumulate, self.accumulate > 0, "an update needs at least one batch")?;
-        check(
-            "frame_cache_gb",
-            self.frame_cache_gb,
-            self.frame_cache_gb > 0.0,
-            "a cache needs room; switch it off with --frame_cache=false",
-        )?;
-        let ema = &self.ema;
-        let limits = 0.0 <= ema.min_decay && ema.min_decay <= ema.max_decay && ema.max_decay <= 1.0;
-        check("ema.min_decay", ema.min_decay, limits, "0 <= ema.min_decay <= ema.max_decay <= 1 has to hold")?;
-        check("ema.inv_gamma", ema.inv_gamma, ema.inv_gamma > 0.0, "it has to be above 0")?;
-        check("ema.power", ema.power, ema.power > 0.0, "it has to be above 0")?;
-        let decay = ema.decay.unwrap_or(0.0);
-        check("ema.decay", decay, (0.0..=1.0).contains(&decay), "it has to lie from 0 to 1")
-    }
-}
-
-fn check(setting: &'static str, value: impl ToString, possible: bool, rule: &'static str) -> Result<(), ConfigError> {
-    if possible {
-        return Ok(());
-    }
-    let value = value.to_string();
-    Err(ConfigError::Invalid { setting, value, rule })
 }

@@ -3,117 +3,17 @@
 //! The default configuration, the parser and the help text all read it. Within one tree the rows stand in the order of
 //! the keys of `train_config.json` (`LeRobot` 0.6.1), because the file is written in that order.
 
-use serde_json::{Number as JsonNumber, Value};
+mod kind;
+mod flag;
+mod help;
 
-use self::Kind::{
+pub(super) use self::flag::{Flag, Home, Treatment};
+use self::flag::{command, ignored, ours, refused, used};
+pub use self::help::help;
+pub(super) use self::kind::Kind;
+use self::kind::Kind::{
     Anything, Count, Counts, Integer, Nullable, Number, Numbers, Object, OneOf, Pair, Switch, Text, Texts,
 };
-use super::flags::literal;
-
-/// What a value may be.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
-    /// True or false.
-    Switch,
-    /// A whole number that is not negative.
-    Count,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Number,
-    /// Text, taken as it stands.
-    Text,
-    /// One of these words.
-    OneOf(&'static [&'static str]),
-    /// A list of counts.
-    Counts,
-    /// Two counts: height and width.
-    Pair,
-    /// Two numbers.
-    Numbers,
-    /// A list of texts.
-    Texts,
-    /// A map.
-    Object,
-    /// A whole subtree that has no rows of its own.
-    Anything,
-    /// Null, or what the field says.
-    Nullable(&'static Self),
-}
-
-/// Where a setting is kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Home {
-    /// In `train_config.json`, under the flag's own name.
-    LeRobot,
-    /// In `mtdit.json`, under this name.
-    Ours(&'static str),
-    /// Nowhere: it says which files to read.
-    Command,
-}
-
-/// What happens with a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Treatment {
-    /// It does what its meaning says.
-    Used,
-    /// It is kept for `LeRobot` and does nothing here; its meaning is the reason.
-    Ignored,
-    /// It may only keep its default; its meaning is the reason.
-    Refused,
-}
-
-/// One setting.
-#[derive(Debug)]
-pub(super) struct Flag {
-    /// The dotted name without the leading dashes.
-    pub(super) name: &'static str,
-    /// What its value may be.
-    pub(super) kind: Kind,
-    /// Its default, as JSON.
-    pub(super) default: &'static str,
-    /// Where it is kept.
-    pub(super) home: Home,
-    /// What happens with it.
-    pub(super) treatment: Treatment,
-    /// One line for the help text.
-    pub(super) meaning: &'static str,
-}
-
-const fn used(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Flag {
-    Flag { name, kind, default, home: Home::LeRobot, treatment: Treatment::Used, meaning }
-}
-
-const fn ignored(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Flag {
-    let mut flag = used(name, kind, default, meaning);
-    flag.treatment = Treatment::Ignored;
-    flag
-}
-
-const fn refused(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Flag {
-    let mut flag = used(name, kind, default, meaning);
-    flag.treatment = Treatment::Refused;
-    flag
-}
-
-/// A setting of ours. The place it is kept under differs from its name for `policy.*` flags and for second names.
-const fn ours(
-    name: &'static str,
-    path: &'static str,
-    kind: Kind,
-    default: &'static str,
-    meaning: &'static str,
-) -> Flag {
-    let mut flag = used(name, kind, default, meaning);
-    flag.home = Home::Ours(path);
-    flag
-}
-
-const fn command(name: &'static str, meaning: &'static str) -> Flag {
-    let mut flag = used(name, Nullable(&Text), "null", meaning);
-    flag.home = Home::Command;
-    flag
-}
 
 /// The table, in sections for the help text.
 static SECTIONS: [(&str, &[Flag]); 8] = [
@@ -327,168 +227,14 @@ const OURS: &[Flag] = &[
     ours("hf_endpoint", "hf_endpoint", Nullable(&Text), "null", "address of the Hub to download from; null: huggingface.co or $HF_ENDPOINT"),
 ];
 
-const INTRODUCTION: &str = "\
-Train a Multi-Task Diffusion Transformer policy on a LeRobotDataset v3.0.
-
-Usage: mtdit train --dataset.root=FOLDER [--name=value ...]
-
-Examples
-  # Train on a dataset folder; checkpoints and metrics go to outputs/kitchen.
-  mtdit train --dataset.root=data/kitchen --output_dir=outputs/kitchen --batch_size=64 --steps=30000
-
-  # Continue a run that stopped, or make a finished one longer.
-  mtdit train --resume=true --config_path=outputs/kitchen --steps=60000
-
-  # Start from a checkpoint, on other data.
-  mtdit train --policy.path=outputs/kitchen/checkpoints/last --dataset.root=data/drawer
-
-Names and meanings are those of lerobot-train 0.6.1. A value follows as --name=value or --name value; a switch alone is
-true. Lists are written [0,1,2], pairs (224,224), maps {\"STATE\": \"MIN_MAX\"}, nothing null. Every flag is shown with its
-default.
-";
-
 /// Every setting.
 pub(super) fn flags() -> impl Iterator<Item = &'static Flag> {
     SECTIONS.iter().flat_map(|(_, flags)| flags.iter())
 }
 
-/// The help text of `mtdit train`, made from the table that the parser uses.
-pub fn help() -> String {
-    let mut text = INTRODUCTION.to_owned();
-    for (title, flags) in &SECTIONS {
-        text.push_str(&format!("\n{title}\n"));
-        for flag in *flags {
-            if flag.treatment == Treatment::Used {
-                text.push_str(&flag.row());
-            }
-        }
-    }
-    text.push_str("\nAccepted for the sake of LeRobot's command lines, and ignored\n");
-    text.push_str(&reasons(Treatment::Ignored));
-    text.push_str("\nNot possible\n");
-    text.push_str(&reasons(Treatment::Refused));
-    text
-}
-
-/// Names that share a reason, and the reason below them.
-fn reasons(treatment: Treatment) -> String {
-    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
-    for flag in flags().filter(|flag| flag.treatment == treatment) {
-        let name = format!("--{}", flag.name);
-        match groups.iter_mut().find(|(reason, _)| *reason == flag.meaning) {
-            Some((_, names)) => names.push(name),
-            None => groups.push((flag.meaning, vec![name])),
-        }
-    }
-    let lines = groups.iter().map(|(reason, names)| {
-        let names: Vec<_> = names.chunks(4).map(|names| names.join(" ")).collect();
-        format!("  {}\n      {reason}\n", names.join("\n  "))
-    });
-    lines.collect()
-}
-
-impl Flag {
-    /// The default as a value.
-    pub(super) fn default_value(&self) -> Value {
-        serde_json::from_str(self.default).expect("every default in the table is JSON")
-    }
-
-    /// The flag's line, or two, in the help text.
-    fn row(&self) -> String {
-        let left = match self.home {
-            Home::Command => format!("--{}", self.name),
-            Home::LeRobot | Home::Ours(_) => {
-                format!("--{}={}", self.name, self.default.trim_matches('"'))
-            }
-        };
-        let gap = if left.len() > 42 { format!("\n{:<46}", "") } else { " ".repeat(44 - left.len()) };
-        format!("  {left}{gap}{}\n", self.meaning)
-    }
-}
-
-impl Kind {
-    /// The value that a text on the command line stands for, or nothing if it is of another kind.
-    pub(super) fn read(self, text: &str) -> Option<Value> {
-        match self {
-            Nullable(_) if matches!(text, "null" | "None" | "~") => Some(Value::Null),
-            Nullable(kind) => kind.read(text),
-            Switch => match text.to_lowercase().as_str() {
-                "true" | "yes" | "on" | "1" => Some(Value::Bool(true)),
-                "false" | "no" | "off" | "0" => Some(Value::Bool(false)),
-                _ => None,
-            },
-            Text | OneOf(_) => self.accept(Value::from(unquoted(text))),
-            Anything => Some(literal(text).unwrap_or_else(|| Value::from(text))),
-            _ => self.accept(literal(text)?),
-        }
-    }
-
-    /// The value as this kind holds it, or nothing if it is of another kind.
-    pub(super) fn accept(self, value: Value) -> Option<Value> {
-        match (self, value) {
-            (Anything, value) => Some(value),
-            (Nullable(_), Value::Null) => Some(Value::Null),
-            (Nullable(kind), value) => kind.accept(value),
-            (Switch, value @ Value::Bool(_)) => Some(value),
-            (Count, Value::Number(number)) => whole(&number).filter(|number| *number >= 0).map(Value::from),
-            (Integer, Value::Number(number)) => whole(&number).map(Value::from),
-            (Number, Value::Number(number)) => number.as_f64().map(Value::from),
-            (Text, value @ Value::String(_)) => Some(value),
-            (OneOf(words), Value::String(word)) => words.contains(&word.as_str()).then_some(Value::String(word)),
-            (Counts, Value::Array(items)) => each(Count, items),
-            (Pair, Value::Array(items)) if items.len() == 2 => each(Count, items),
-            (Numbers, Value::Array(items)) if items.len() == 2 => each(Number, items),
-            (Texts, Value::Array(items)) => each(Text, items),
-            (Object, value @ Value::Object(_)) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// What to write, for an error message.
-    pub(super) fn expected(self) -> String {
-        match self {
-            Switch => "true or false".to_owned(),
-            Count => "a whole number from 0 up".to_owned(),
-            Integer => "a whole number".to_owned(),
-            Number => "a number".to_owned(),
-            Text => "text".to_owned(),
-            OneOf(words) => format!("one of {}", words.join(", ")),
-            Counts => "a list of whole numbers such as [0,1,2]".to_owned(),
-            Pair => "two whole numbers such as (224,224)".to_owned(),
-            Numbers => "two numbers such as (0.95,0.999)".to_owned(),
-            Texts => "a list such as [one,two]".to_owned(),
-            Object => "a map such as {\"one\": \"two\"}".to_owned(),
-            Anything => "any value".to_owned(),
-            Nullable(kind) => format!("{}, or null", kind.expected()),
-        }
-    }
-}
-
-fn each(kind: Kind, items: Vec<Value>) -> Option<Value> {
-    let items: Option<Vec<Value>> = items.into_iter().map(|item| kind.accept(item)).collect();
-    items.map(Value::Array)
-}
-
-/// A number without a fraction; `1e5` counts.
-fn whole(number: &JsonNumber) -> Option<i64> {
-    number.as_i64().or_else(|| {
-        let float = number.as_f64()?;
-        let exact = float.abs() < 9e15 && float.fract().abs() <= 0.0;
-        exact.then(|| format!("{float:.0}").parse().ok()).flatten()
-    })
-}
-
-/// A text without the quotes that a shell may have left around it.
-fn unquoted(text: &str) -> &str {
-    let inner = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
-    inner('"').or_else(|| inner('\'')).unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use serde_json::json;
 
     use super::*;
 
@@ -505,35 +251,5 @@ mod tests {
         let names: Vec<_> = flags().map(|flag| flag.name).collect();
         let distinct: BTreeSet<_> = names.iter().collect();
         assert_eq!(names.len(), distinct.len());
-    }
-
-    #[test]
-    fn the_help_text_has_every_flag() {
-        let help = help();
-        for flag in flags() {
-            assert!(help.contains(&format!("--{}", flag.name)), "{}", flag.name);
-        }
-        assert!(help.contains("--steps=100000"));
-    }
-
-    #[test]
-    fn values_are_read_by_kind() {
-        assert_eq!(Count.read("1e5"), Some(json!(100_000)));
-        assert_eq!(Count.read("100_000"), Some(json!(100_000)));
-        assert_eq!(Count.read("-1"), None);
-        assert_eq!(Count.read("2.5"), None);
-        assert_eq!(Integer.read("-1"), Some(json!(-1)));
-        assert_eq!(Number.read("3"), Some(json!(3.0)));
-        assert_eq!(Number.read("nan"), None);
-        assert_eq!(Text.read("1e5"), Some(json!("1e5")));
-        assert_eq!(Text.read("'null'"), Some(json!("null")));
-        assert_eq!(Nullable(&Text).read("null"), Some(json!(null)));
-        assert_eq!(Switch.read("True"), Some(json!(true)));
-        assert_eq!(Pair.read("(224, 224)"), Some(json!([224, 224])));
-        assert_eq!(Pair.read("[224]"), None);
-        assert_eq!(Numbers.read("[0.9, 1]"), Some(json!([0.9, 1.0])));
-        assert_eq!(Texts.read("[a, b]"), Some(json!(["a", "b"])));
-        assert_eq!(OneOf(&["f32"]).read("f16"), None);
-        assert_eq!(Object.read("{STATE: MIN_MAX}"), Some(json!({"STATE": "MIN_MAX"})));
     }
 }
