@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use hf_hub::api::sync::ApiBuilder;
-use hf_hub::{Cache, Repo};
+use hf_hub::{Cache, Repo, RepoType};
+
+const WEIGHTS: &str = "model.safetensors";
+const CONFIG: &str = "config.json";
 
 /// A folder with `model.safetensors` and `config.json` of a CLIP model.
 ///
@@ -13,18 +16,17 @@ use hf_hub::{Cache, Repo};
 /// `endpoint` (or `HF_ENDPOINT`, or the Hub).
 pub(crate) fn clip_folder(name: &str, given: Option<&Path>, endpoint: Option<&str>) -> Result<PathBuf> {
     if let Some(folder) = given {
-        if !folder.join("model.safetensors").is_file() {
+        if !folder.join(WEIGHTS).is_file() {
             bail!("{} holds no model.safetensors; give the folder of a CLIP model", folder.display());
         }
         return Ok(folder.to_owned());
     }
     let local = PathBuf::from(name);
-    if local.join("model.safetensors").is_file() {
+    if local.join(WEIGHTS).is_file() {
         return Ok(local);
     }
-    let cache = Cache::from_env().repo(Repo::model(name.to_owned()));
-    if let (Some(weights), Some(_)) = (cache.get("model.safetensors"), cache.get("config.json")) {
-        return parent(&weights);
+    if let Some(folder) = cached(name) {
+        return Ok(folder);
     }
     download(name, endpoint).with_context(|| {
         format!(
@@ -32,6 +34,15 @@ pub(crate) fn clip_folder(name: &str, given: Option<&Path>, endpoint: Option<&st
              give --policy.clip_path=FOLDER, or train from random towers with --policy.vision_encoder_init=random"
         )
     })
+}
+
+/// A snapshot in the Hub's cache that holds the weights, of whatever revision; one with the configuration first.
+fn cached(name: &str) -> Option<PathBuf> {
+    let snapshots = Cache::from_env().path().join(Repo::model(name.to_owned()).folder_name()).join("snapshots");
+    let folders = std::fs::read_dir(snapshots).ok()?.flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = folders.filter(|folder| folder.join(WEIGHTS).is_file()).collect();
+    folders.sort_by_key(|folder| !folder.join(CONFIG).is_file());
+    folders.into_iter().next()
 }
 
 fn download(name: &str, endpoint: Option<&str>) -> Result<PathBuf> {
@@ -43,10 +54,30 @@ fn download(name: &str, endpoint: Option<&str>) -> Result<PathBuf> {
         builder = builder.with_endpoint(endpoint.to_owned());
     }
     let api = builder.build()?;
-    let repo = api.model(name.to_owned());
-    let config = repo.get("config.json").context("config.json")?;
-    repo.get("model.safetensors").context("model.safetensors")?;
-    parent(&config)
+    let main = api.model(name.to_owned());
+    main.get(CONFIG).context(CONFIG)?;
+    match main.get(WEIGHTS) {
+        Ok(weights) => parent(&weights),
+        Err(error) => {
+            let Some(revision) = converted(name, endpoint) else { return Err(error).context(WEIGHTS) };
+            let converted = api.repo(Repo::with_revision(name.to_owned(), RepoType::Model, revision));
+            converted.get(CONFIG).context(CONFIG)?;
+            parent(&converted.get(WEIGHTS).context(WEIGHTS)?)
+        }
+    }
+}
+
+/// The Hub's own conversion of a model that has no safetensors yet: the pull request of its bot, where transformers finds the
+/// weights too.
+fn converted(name: &str, endpoint: Option<&str>) -> Option<String> {
+    let endpoint = endpoint.map(str::to_owned).or_else(|| env::var("HF_ENDPOINT").ok());
+    let endpoint = endpoint.unwrap_or_else(|| "https://huggingface.co".to_owned());
+    let address = format!("{}/api/models/{name}/discussions?p=0", endpoint.trim_end_matches('/'));
+    let text = ureq::get(address).call().ok()?.body_mut().read_to_string().ok()?;
+    let listed: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let by_bot = |of: &&serde_json::Value| of["isPullRequest"] == true && of["author"]["name"] == "SFconvertbot";
+    let number = listed["discussions"].as_array()?.iter().find(by_bot)?["num"].as_u64()?;
+    Some(format!("refs/pr/{number}"))
 }
 
 fn parent(file: &Path) -> Result<PathBuf> {

@@ -141,7 +141,7 @@ pub(crate) fn timed(
     let mut sampler = policy.sampler(plan, noise, 1)?;
     while let Some(query) = sampler.query() {
         let began = Instant::now();
-        let time = Policy::time(plan, query.index);
+        let time = plan.time(query.index);
         sampler.feed(network.noise_predictor.denoise(query.x, &time, &condition));
         timings.denoise.push(clock(began));
     }

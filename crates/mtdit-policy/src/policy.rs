@@ -66,6 +66,11 @@ impl SamplingPlan {
     pub fn settings(&self) -> SamplerSettings {
         self.settings
     }
+
+    /// The time's part of every modulation at one evaluation, `[1, 6 * hidden]` per block.
+    pub fn time(&self, evaluation: usize) -> Modulation {
+        self.time.row(evaluation)
+    }
 }
 
 impl Policy {
@@ -132,7 +137,7 @@ impl Policy {
         let condition = self.network.noise_predictor.condition(conditioning);
         let mut sampler = self.sampler(plan, noise, conditioning.vector.dims()[0])?;
         while let Some(query) = sampler.query() {
-            let time = plan.time.row(query.index);
+            let time = plan.time(query.index);
             sampler.feed(self.network.noise_predictor.denoise(query.x, &time, &condition));
         }
         Ok(sampler.finish())
@@ -167,11 +172,6 @@ impl Policy {
             Objective::FlowMatching { .. } => None,
         };
         Sampler::new(plan.settings, &self.config.objective, schedule, noise)
-    }
-
-    /// The time's part of the modulation for one evaluation of a plan.
-    pub fn time(plan: &SamplingPlan, index: usize) -> Modulation {
-        plan.time.row(index)
     }
 
     /// What the checkpoint asks for.

@@ -76,7 +76,7 @@ impl Trainer {
     ) -> Result<Self, TrainError> {
         // A run that goes on must not read what another is about to replace.
         let lock = if options.config.resume { Some(OutputLock::take(&options.output_dir)?) } else { None };
-        let Prepared { mut saved, policy, statistics, source, training, held_out } = prepare(&options, stop, emit)?;
+        let Prepared { saved, policy, statistics, source, training, held_out } = prepare(&options, stop, emit)?;
         let config = &options.config;
         let keys = KeyMap::new(policy.config());
         let optimizer = &config.optimizer;
@@ -120,8 +120,6 @@ impl Trainer {
         let order = BatchOrder::new(sampler, config.batch_size, progress.step * accumulate, progress.batch_size);
         let file = options.extras.noise_file.as_deref().map(NoiseFile::open).transpose()?;
 
-        saved.pretrained_path =
-            saved.pretrained_path.filter(|_| !config.resume || config.policy.contains_key("pretrained_path"));
         let writer = CheckpointWriter {
             folder: options.output_dir.join("checkpoints"),
             clip: policy.clip().clone(),

@@ -63,6 +63,12 @@ fn weights() -> Vec<(String, Tensor)> {
     shapes().into_iter().map(tensor).collect()
 }
 
+/// The bytes of the model's file.
+fn model(place: &Place) -> Vec<u8> {
+    write_tensors(&place.path("served.safetensors"), &weights());
+    fs::read(place.path("served.safetensors")).expect("the model's file")
+}
+
 /// A server that has some files, each under one path, and answers as the Hub does.
 struct Hub {
     address: SocketAddr,
@@ -83,11 +89,30 @@ struct Shared {
 impl Hub {
     /// Serves the tiny CLIP model; so many of its large answers break off in the middle.
     fn new(place: &Place, cuts: usize) -> Self {
-        write_tensors(&place.path("served.safetensors"), &weights());
-        let model = fs::read(place.path("served.safetensors")).expect("the model's file");
         let path = |file: &str| format!("/{MODEL}/resolve/main/{file}");
-        let files = [(path("config.json"), clip_json().to_string().into_bytes()), (path("model.safetensors"), model)];
-        let shared = Shared { files: files.into(), cuts: AtomicUsize::new(cuts), ..Shared::default() };
+        let config = clip_json().to_string().into_bytes();
+        Self::serving([(path("config.json"), config), (path("model.safetensors"), model(place))].into(), cuts)
+    }
+
+    /// Serves the configuration, and the weights only where the Hub's bot has converted them.
+    fn converting(place: &Place) -> Self {
+        let path = |revision: &str, file: &str| format!("/{MODEL}/resolve/{revision}/{file}");
+        let config = clip_json().to_string().into_bytes();
+        let listed = serde_json::json!({"discussions": [
+            {"num": 3, "isPullRequest": true, "author": {"name": "somebody"}},
+            {"num": 7, "isPullRequest": true, "author": {"name": "SFconvertbot"}},
+        ]});
+        let files = [
+            (path("main", "config.json"), config.clone()),
+            (path("refs%2Fpr%2F7", "config.json"), config),
+            (path("refs%2Fpr%2F7", "model.safetensors"), model(place)),
+            (format!("/api/models/{MODEL}/discussions?p=0"), listed.to_string().into_bytes()),
+        ];
+        Self::serving(files.into(), 0)
+    }
+
+    fn serving(files: BTreeMap<String, Vec<u8>>, cuts: usize) -> Self {
+        let shared = Shared { files, cuts: AtomicUsize::new(cuts), ..Shared::default() };
         let shared = Arc::new(shared);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -203,6 +228,18 @@ fn weights_are_downloaded_once_and_found_again_without_a_network() {
     drop(hub);
     train(&place, MODEL, "third", &[&endpoint]).succeeded();
     assert_towers(&place, "third");
+}
+
+#[test]
+fn weights_without_safetensors_come_from_the_hubs_own_conversion() {
+    let place = Place::new();
+    let hub = Hub::converting(&place);
+    train(&place, MODEL, "first", &[&hub.endpoint()]).succeeded();
+    assert_towers(&place, "first");
+    drop(hub);
+    let mut offline = place.train_with_clip(MODEL, "png_in_parquet", "second");
+    run(offline.args(["--steps=1", "--policy.vision_encoder_lr_multiplier=0"]).env("HF_HUB_OFFLINE", "1")).succeeded();
+    assert_towers(&place, "second");
 }
 
 #[test]
