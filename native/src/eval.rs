@@ -114,7 +114,7 @@ fn dataset_root(arguments: &EvalArguments, trained: &Value) -> Result<PathBuf> {
     let repo_id = trained["dataset"]["repo_id"].as_str();
     match (root, repo_id) {
         (Some(root), _) => Ok(root),
-        (None, Some(repo_id)) => hub::dataset_folder(None, repo_id),
+        (None, Some(repo_id)) => hub::dataset_folder(None, repo_id, trained["dataset"]["revision"].as_str()),
         (None, None) => bail!("the checkpoint does not say which dataset it was trained on; give --dataset DIR"),
     }
 }

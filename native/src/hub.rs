@@ -85,7 +85,7 @@ fn parent(file: &Path) -> Result<PathBuf> {
 }
 
 /// The folder of a dataset: the one given, else where `LeRobot` keeps the dataset of that name.
-pub(crate) fn dataset_folder(root: Option<&Path>, repo_id: &str) -> Result<PathBuf> {
+pub(crate) fn dataset_folder(root: Option<&Path>, repo_id: &str, revision: Option<&str>) -> Result<PathBuf> {
     if let Some(root) = root {
         return Ok(root.to_owned());
     }
@@ -95,12 +95,17 @@ pub(crate) fn dataset_folder(root: Option<&Path>, repo_id: &str) -> Result<PathB
     });
     let home = home.context("the home folder is unknown; give --dataset.root=FOLDER")?;
     let folder = home.join(repo_id);
-    if folder.join("meta/info.json").is_file() {
+    if revision.is_none() && folder.join("meta/info.json").is_file() {
         return Ok(folder);
     }
-    let snapshots = home.join("hub").join(format!("datasets--{}", repo_id.replace('/', "--"))).join("snapshots");
+    let cached = home.join("hub").join(format!("datasets--{}", repo_id.replace('/', "--")));
+    let snapshots = cached.join("snapshots");
+    // A branch or tag is a file with the commit in it.
+    let commit =
+        revision.map(|name| std::fs::read_to_string(cached.join("refs").join(name)).unwrap_or(name.to_owned()));
     let found = std::fs::read_dir(&snapshots).into_iter().flatten().flatten().map(|entry| entry.path());
-    match found.filter(|path| path.join("meta/info.json").is_file()).max() {
+    let is_wanted = |path: &PathBuf| commit.as_ref().is_none_or(|commit| path.ends_with(commit.trim()));
+    match found.filter(|path| is_wanted(path) && path.join("meta/info.json").is_file()).max() {
         Some(snapshot) => Ok(snapshot),
         None => bail!(
             "the dataset {repo_id} is not on this machine (looked in {} and {}); download it, or give --dataset.root=FOLDER",

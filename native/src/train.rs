@@ -68,7 +68,11 @@ fn options(flags: ParsedFlags) -> Result<TrainOptions> {
         })?,
     };
     let chosen = backend::choose(name)?;
-    let dataset_root = hub::dataset_folder(config.dataset.root.as_deref(), &config.dataset.repo_id)?;
+    let dataset_root = hub::dataset_folder(
+        config.dataset.root.as_deref(),
+        &config.dataset.repo_id,
+        config.dataset.revision.as_deref(),
+    )?;
     let output_dir = config.settle_output_dir(&now())?;
     let starts_new = config.policy.get("pretrained_path").is_none_or(|path| {
         path.as_str().is_none_or(|path| {

@@ -1,6 +1,7 @@
 //! `training_state/`: what a resumed run needs besides the policy, in `LeRobot`'s files (contract section 4.6).
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::path::Path;
 
 use burn::module::Param;
@@ -180,13 +181,17 @@ pub fn weights(network: &Network, keys: KeyMap) -> Vec<(String, SavedTensor)> {
 /// # Errors
 /// [`TrainError::Io`] names the file.
 pub fn write_tensors(path: &Path, tensors: Vec<(String, SavedTensor)>) -> Result<(), TrainError> {
+    // The library writes a temporary file that only its owner may read; a checkpoint is readable like any other file.
+    let permissions =
+        File::create(path).and_then(|file| file.metadata()).map_err(TrainError::io("creating", path))?.permissions();
     safetensors::serialize_to_file(tensors, None, path).map_err(|error| match error {
         safetensors::SafeTensorError::IoError(source) => {
             TrainError::Io { action: "writing", path: path.to_owned(), source }
         }
         other => TrainError::Invalid { path: path.to_owned(), reason: other.to_string() },
     })?;
-    let file = std::fs::File::options().write(true).open(path).map_err(TrainError::io("opening", path))?;
+    let file = File::options().write(true).open(path).map_err(TrainError::io("opening", path))?;
+    file.set_permissions(permissions).map_err(TrainError::io("opening up", path))?;
     file.sync_all().map_err(TrainError::io("flushing", path))
 }
 

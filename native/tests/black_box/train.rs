@@ -42,6 +42,11 @@ fn a_training_leaves_checkpoints_metrics_and_a_picture() {
         }
     }
     assert_eq!(last_step(&out), 4, "`last` is the last step");
+    let permissions = |file: &str| {
+        let path = out.join("checkpoints/last/pretrained_model").join(file);
+        fs::metadata(path).expect("a file").permissions()
+    };
+    assert_eq!(permissions("model.safetensors"), permissions("config.json"), "whoever reads one may read the other");
     let config = read_json(&out.join("checkpoints/last/pretrained_model/config.json"));
     assert_eq!(config["type"], "multi_task_dit", "LeRobot knows the policy by this name");
     assert_eq!(config["output_features"]["action"]["shape"][0], 3, "the dataset's actions");

@@ -156,7 +156,7 @@ const RUN: &[Flag] = &[
     used("log_freq", Count, "200", "steps between log lines; 0: none"),
     used("eval_steps", Count, "0", "steps between measurements on held-out episodes; 0: none"),
     used("max_eval_samples", Count, "0", "held-out samples to measure, spread over the tasks; 0: all"),
-    used("tolerance_s", Number, "0.0001", "how far a video frame's time may lie from the one asked for, in seconds"),
+    ignored("tolerance_s", Number, "0.0001", "the nearest frame is taken, and one further away than half a frame is an error; `mtdit dataset check` counts what is further away than 1e-4 s"),
     used("save_checkpoint", Switch, "true", "save checkpoints"),
     used("save_freq", Integer, "20000", "steps between checkpoints; 0: only the last"),
     used("use_policy_training_preset", Switch, "true", "take optimizer and schedule from --policy.optimizer_* and --policy.scheduler_*"),
