@@ -168,7 +168,7 @@ fn writer(policy: &Policy, config: LeRobotConfig, parts: &CheckpointParts, folde
 
 /// What the denoiser answers to the case's inputs.
 fn denoised(case: &Case, policy: &Policy, device: &Device) -> Vec<f32> {
-    let conditioning = policy.network().encode(crate::stages::inputs(case, policy, device));
+    let conditioning = policy.network().encode(mtdit_tests::measure::inputs(case, policy, device));
     let noisy: Tensor<3> = case.tensor("in.x_t", device);
     let output = policy.network().noise_predictor.forward(noisy, &case.timesteps("in.t"), &conditioning, None);
     output.into_data().try_to_vec::<f32>().expect("single precision")

@@ -1,13 +1,24 @@
-//! What all tests share: the backends, the tolerances, the golden cases.
+//! What all tests share: the backends, the tolerances, the golden cases and what is measured on them.
+//!
+//! It compiles for the browser too, where `browser/goldens.rs` measures the same.
+#![recursion_limit = "512"]
 
+pub mod measure;
+
+use std::env;
+#[cfg(not(target_family = "wasm"))]
+use std::fs;
+#[cfg(not(target_family = "wasm"))]
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use mtdit_policy::checkpoint::safetensors::WeightBytes;
 use mtdit_policy::checkpoint::{CheckpointParts, WeightSource};
 use mtdit_policy::config::NormalizationMode;
-use mtdit_policy::{Policy, PolicyConfig};
+#[cfg(not(target_family = "wasm"))]
+use mtdit_policy::Policy;
+use mtdit_policy::PolicyConfig;
+#[cfg(not(target_family = "wasm"))]
 use mtdit_train::CheckpointFolder;
 use serde_json::Value;
 
@@ -49,6 +60,7 @@ macro_rules! on_every_backend {
 }
 
 /// Folder `tests/golden` of the repository.
+#[cfg(not(target_family = "wasm"))]
 pub fn golden_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
@@ -59,6 +71,7 @@ pub struct Case {
     /// The case's name.
     pub name: String,
     /// Its folder.
+    #[cfg(not(target_family = "wasm"))]
     pub folder: PathBuf,
     /// Inputs and expected outputs.
     pub io: WeightBytes,
@@ -66,13 +79,15 @@ pub struct Case {
     pub description: Value,
     /// The policy's configuration.
     pub config: PolicyConfig,
-    parts: CheckpointParts,
+    /// The checkpoint's small files.
+    pub parts: CheckpointParts,
 }
 
 /// All cases in the folder that `MTDIT_GOLDEN_DIR` names, or in `tests/golden/cases`.
 ///
 /// # Panics
 /// When there is none: a suite that compares nothing must not pass.
+#[cfg(not(target_family = "wasm"))]
 pub fn cases() -> Vec<Case> {
     let folder = env::var_os("MTDIT_GOLDEN_DIR").map_or_else(|| golden_dir().join("cases"), PathBuf::from);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("golden cases in {}: {error}", folder.display()));
@@ -85,19 +100,15 @@ pub fn cases() -> Vec<Case> {
     folders.iter().map(|folder| Case::open(folder)).collect()
 }
 
+#[cfg(not(target_family = "wasm"))]
 impl Case {
     fn open(folder: &Path) -> Self {
         let read = |name: &str| {
             fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{}/{name}: {error}", folder.display()))
         };
-        let mut parts =
+        let parts =
             CheckpointFolder::find(&folder.join("checkpoint")).expect("a checkpoint").parts().expect("its files");
-        if parts.statistics.is_empty() {
-            // Cases without processor files hold inputs that are normalised already.
-            for kind in ["VISUAL", "STATE", "ACTION"] {
-                parts.config.normalization_mapping.insert(kind.to_owned(), NormalizationMode::Identity);
-            }
-        }
+        let parts = with_normalised_inputs(parts);
         Self {
             name: folder.file_name().expect("a name").to_string_lossy().into_owned(),
             io: WeightBytes::new("io.safetensors", read("io.safetensors")).expect("safetensors"),
@@ -113,7 +124,20 @@ impl Case {
         let folder = CheckpointFolder::find(&self.folder.join("checkpoint")).expect("a checkpoint");
         folder.policy_with(&self.parts, device).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
+}
 
+/// Cases without processor files hold inputs that are normalised already.
+#[must_use]
+pub fn with_normalised_inputs(mut parts: CheckpointParts) -> CheckpointParts {
+    if parts.statistics.is_empty() {
+        for kind in ["VISUAL", "STATE", "ACTION"] {
+            parts.config.normalization_mapping.insert(kind.to_owned(), NormalizationMode::Identity);
+        }
+    }
+    parts
+}
+
+impl Case {
     /// Whether the case holds a tensor.
     pub fn has(&self, name: &str) -> bool {
         self.io.index().shape(name).is_some()
@@ -179,8 +203,7 @@ pub fn assert_golden<const D: usize>(case: &Case, name: &str, found: Tensor<D>, 
 /// # Panics
 /// With the worst element, both values and the tolerance when the error exceeds it.
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: Tolerance) {
-    let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs())));
-    assert_close_to(what, found, expected, tolerance, largest);
+    measure::compare(what, found, expected, tolerance).hold();
 }
 
 /// The same with `scale` in place of the largest value: for tensors that are zero but for rounding, such as the gradients of
@@ -189,24 +212,10 @@ pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: Tole
 /// # Panics
 /// As [`assert_close`].
 pub fn assert_close_to(what: &str, found: &[f32], expected: &[f32], tolerance: Tolerance, scale: f64) {
-    assert_eq!(found.len(), expected.len(), "{what}: number of values");
-    let error = |i: usize| (f64::from(found[i]) - f64::from(expected[i])).abs();
-    let allowed = |i: usize| (tolerance.own * f64::from(expected[i].abs()) + tolerance.largest * scale).max(1e-30);
-    let excess = |i: usize| if found[i].is_finite() { error(i) / allowed(i) } else { f64::INFINITY };
-    let worst = (0..found.len()).max_by(|&a, &b| excess(a).total_cmp(&excess(b)));
-    let Some(worst) = worst else { return };
-    assert!(
-        excess(worst) <= 1.0,
-        "{what}: element {worst} is {} instead of {}: off by {:.1e}, {:.1e} is allowed (largest value {scale:.3e})",
-        found[worst],
-        expected[worst],
-        error(worst),
-        allowed(worst)
-    );
-    if env::var_os("MTDIT_PRINT_ERRORS").is_some() {
-        #[expect(clippy::print_stdout, reason = "asked for")]
-        {
-            println!("{what}: {:.3} of what is allowed", excess(worst));
-        }
-    }
+    measure::compare_to(what, found, expected, tolerance, scale).hold();
+}
+
+/// Whether every comparison is to be printed.
+fn prints_errors() -> bool {
+    env::var_os("MTDIT_PRINT_ERRORS").is_some()
 }

@@ -1,11 +1,15 @@
 //! Every stage, from preprocessing to the sampled chunk, equals `LeRobot`'s on every golden case.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use mtdit_policy::conditioning::Conditioning;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::env;
+
+use burn::tensor::Device;
 use mtdit_policy::objective::Objective;
-use mtdit_policy::preprocess::TextCondition;
-use mtdit_policy::{Inputs, Noise, Policy, SamplerSettings};
-use mtdit_tests::{Case, FORWARD, SAMPLED, assert_close, assert_golden, cases, on_every_backend};
+use mtdit_policy::{Policy, SamplerSettings};
+use mtdit_tests::measure::{self, Measured};
+use mtdit_tests::{Case, FORWARD, assert_close, cases, on_every_backend};
+use pollster::block_on;
 
 on_every_backend!(
     preprocessing_equals_lerobot,
@@ -16,74 +20,40 @@ on_every_backend!(
     samples_equal_lerobot,
 );
 
-/// The case's inputs, cropped and resized as in evaluation.
-pub(crate) fn inputs(case: &Case, policy: &Policy, device: &Device) -> Inputs {
-    let cameras = &case.config.cameras;
-    let images: Vec<Tensor<6>> = cameras
-        .iter()
-        .map(|camera| case.tensor::<5>(&format!("in.{}", camera.key), device).unsqueeze_dim::<6>(2))
-        .collect();
-    let images = (!images.is_empty()).then(|| {
-        let images = Tensor::cat(images, 2); // [batch, steps, cameras, 3, height, width]
-        let [batch, steps, n_cameras, channels, height, width] = images.dims();
-        let images = images.reshape([batch * steps * n_cameras, channels, height, width]);
-        let images = policy.preprocessor().resize_and_crop(images);
-        let [_, _, height, width] = images.dims();
-        images.reshape([batch, steps, n_cameras, channels, height, width])
-    });
-    Inputs { images, state: case.tensor("in.observation.state", device), text: TextCondition::Tokens(case.tokens()) }
+/// Holds one stage to its tolerance on every case.
+fn hold(stage: &str, device: &Device, measure: impl Fn(&Case, &Policy) -> Vec<Measured>) {
+    for case in cases() {
+        let measured = measure(&case, &case.policy(device));
+        record(stage, device, &case, &measured);
+        measured.iter().for_each(Measured::hold);
+    }
+}
+
+/// Adds a line to the matrix of backends and cases, when one is asked for.
+fn record(stage: &str, device: &Device, case: &Case, measured: &[Measured]) {
+    let Some(path) = env::var_os("MTDIT_MATRIX") else { return };
+    let backend = format!("{device:?}").to_lowercase();
+    let known = ["flex", "ndarray", "wgpu", "cuda"].into_iter().find(|name| backend.contains(name));
+    let backend = known.unwrap_or("other");
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("a file for the matrix");
+    let line = serde_json::json!({ "backend": backend, "case": case.name, "stage": stage, "measured": measured });
+    writeln!(file, "{line}").expect("space for the matrix");
 }
 
 fn preprocessing_equals_lerobot(device: &Device) {
-    for case in cases().iter().filter(|case| case.has("mid.image_preprocessed")) {
-        let images = inputs(case, &case.policy(device), device).images.expect("cameras");
-        let [batch, steps, cameras, channels, height, width] = images.dims();
-        let images = images.reshape([batch * steps * cameras, channels, height, width]);
-        assert_golden(case, "mid.image_preprocessed", images, FORWARD);
-    }
+    hold("preprocess", device, |case, policy| block_on(measure::preprocessing(case, policy)));
 }
 
 fn encoders_equal_lerobot(device: &Device) {
-    for case in cases() {
-        let policy = case.policy(device);
-        let encoder = &policy.network().observation_encoder;
-        if case.has("mid.vision_cls") {
-            let images = case.tensor("mid.image_preprocessed", device);
-            assert_golden(&case, "mid.vision_cls", encoder.vision_encoders[0].forward(images), FORWARD);
-        }
-        let pooled = encoder.text_encoder.pooled(&case.tokens());
-        assert_golden(&case, "mid.text_pooled", pooled.clone(), FORWARD);
-        assert_golden(&case, "mid.text_projected", encoder.text_encoder.project(pooled), FORWARD);
-    }
+    hold("encoders", device, |case, policy| block_on(measure::encoders(case, policy)));
 }
 
 fn conditioning_equals_lerobot(device: &Device) {
-    for case in cases() {
-        let policy = case.policy(device);
-        let conditioning = policy.network().encode(inputs(&case, &policy, device));
-        assert_golden(&case, "mid.conditioning", conditioning.vector, FORWARD);
-    }
+    hold("conditioning", device, |case, policy| block_on(measure::conditioning(case, policy)));
 }
 
 fn denoiser_equals_lerobot(device: &Device) {
-    for case in cases() {
-        let policy = case.policy(device);
-        let denoiser = &policy.network().noise_predictor;
-        let timesteps = case.timesteps("in.t");
-        assert_golden(&case, "mid.time_embedding", denoiser.time_embedding(&timesteps), FORWARD);
-
-        let conditioning = Conditioning { vector: case.tensor("mid.conditioning", device) };
-        let noisy: Tensor<3> = case.tensor("in.x_t", device);
-        let joint = denoiser.forward(noisy.clone(), &timesteps, &conditioning, None);
-        assert_golden(&case, "out.denoiser", joint, FORWARD);
-
-        // The split that sampling uses: one timestep at a time, so one sample at a time.
-        let rows = timesteps.iter().enumerate().map(|(i, &t)| {
-            let row = Conditioning { vector: conditioning.vector.clone().slice_dim(0, i..i + 1) };
-            denoiser.denoise(noisy.clone().slice_dim(0, i..i + 1), &denoiser.time(&[t]), &denoiser.condition(&row))
-        });
-        assert_golden(&case, "out.denoiser", Tensor::cat(rows.collect(), 0), FORWARD);
-    }
+    hold("denoiser", device, |case, policy| block_on(measure::denoiser(case, policy)));
 }
 
 fn schedule_equals_diffusers(device: &Device) {
@@ -106,23 +76,5 @@ fn schedule_equals_diffusers(device: &Device) {
 }
 
 fn samples_equal_lerobot(device: &Device) {
-    for case in cases() {
-        let policy = case.policy(device);
-        let plan = policy.plan(policy.default_sampler()).expect("the checkpoint's own sampler");
-        let steps = if case.has("sample.step_noise") {
-            let shape = case.shape("sample.step_noise");
-            let all = case.floats("sample.step_noise");
-            let noise = all.chunks(shape[1] * shape[2] * shape[3]);
-            let noise = noise
-                .map(|step| Tensor::from_data(TensorData::new(step.to_vec(), [shape[1], shape[2], shape[3]]), device));
-            noise.collect()
-        } else {
-            Vec::new()
-        };
-        let noise = Noise { initial: case.tensor("sample.initial_noise", device), steps };
-        let conditioning = policy.network().encode(inputs(&case, &policy, device));
-        let actions = policy.sample(&conditioning, &plan, noise).expect("noise of the right shape");
-        assert_golden(&case, "out.sample", actions.clone(), SAMPLED);
-        assert_golden(&case, "out.chunk", policy.postprocessor().executed(actions), SAMPLED);
-    }
+    hold("sample", device, |case, policy| block_on(measure::samples(case, policy)));
 }

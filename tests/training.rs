@@ -16,7 +16,7 @@ on_every_backend!(loss_and_gradients_equal_lerobot, adam_steps_equal_lerobot);
 fn batch(case: &Case, policy: &Policy, device: &Device) -> Batch {
     let is_pad: Vec<f32> = case.integers("train.action_is_pad").into_iter().map(|pad| pad as f32).collect();
     Batch {
-        inputs: crate::stages::inputs(case, policy, device),
+        inputs: mtdit_tests::measure::inputs(case, policy, device),
         actions: case.tensor("train.action", device),
         action_is_pad: Tensor::from_data(TensorData::new(is_pad, case.shape("train.action_is_pad")), device),
     }

@@ -1,6 +1,7 @@
 //! The command line's types, and nothing else.
 #![expect(clippy::doc_markdown, reason = "the comments are the help text, which has no Markdown")]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,7 +22,8 @@ const EXAMPLES: &str = "Examples:
   mtdit train         --dataset.root=datasets/my_robot --output_dir=outputs/my_robot
   mtdit predict       --checkpoint outputs/my_robot --image top=now.png --state 0.1,0.2,0.3 --task \"pick up the cube\" --out chunk.json
   mtdit eval          --checkpoint outputs/my_robot --dataset datasets/my_robot --out outputs/my_robot/eval
-  mtdit inspect       outputs/my_robot";
+  mtdit inspect       outputs/my_robot
+  mtdit publish       outputs/my_robot --out site --dtype f16 --serve";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Eval(EvalArguments),
     /// Show what is in a checkpoint or a dataset
     Inspect(InspectArguments),
+    /// Make a site on which visitors run checkpoints in their browser
+    Publish(PublishArguments),
     /// Look at, check or rewrite a LeRobot dataset
     Dataset {
         #[command(subcommand)]
@@ -141,6 +145,53 @@ pub(crate) struct InspectArguments {
     /// A checkpoint, a training output, or a dataset
     #[arg(value_name = "DIR")]
     pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArguments {
+    /// Checkpoints: pretrained_model folders, or training outputs
+    #[arg(value_name = "CHECKPOINT", required_unless_present = "serve")]
+    pub(crate) checkpoints: Vec<PathBuf>,
+    /// The site's folder: new, empty, or published before, then checkpoints of the same name are replaced and others kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The page as Trunk built it [default: the one in this program]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) page: Option<PathBuf>,
+    /// Weights as they are, or those of single precision halved
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) dtype: WeightDtype,
+    /// Cut weights into pieces of at most this size, such as 24MiB, for hosts that limit the size of a file
+    #[arg(long, value_name = "SIZE", value_parser = crate::publish::piece_size)]
+    pub(crate) max_piece: Option<u64>,
+    /// A checkpoint's name for people, from which its folder gets its own; again for each [default: after the folder]
+    #[arg(long = "name", value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Dataset for the sample observation; again for each checkpoint [default: the one it was trained on, else its sample/]
+    #[arg(long = "dataset", value_name = "DIR")]
+    pub(crate) datasets: Vec<PathBuf>,
+    /// Instruction of the sample observation; again for each checkpoint [default: the recorded one]
+    #[arg(long = "task", value_name = "TEXT")]
+    pub(crate) tasks: Vec<String>,
+    /// Serve the folder afterwards, to look at it; without checkpoints, only serve it
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:8000"
+    )]
+    pub(crate) serve: Option<SocketAddr>,
+}
+
+/// Number format of published weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WeightDtype {
+    /// As they are.
+    #[default]
+    F32,
+    /// Single precision becomes half precision.
+    F16,
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,7 @@ mod observation;
 mod predict;
 mod eval;
 mod inspect;
+mod publish;
 mod dataset;
 mod plot;
 mod report;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments, cli.device),
         Command::Eval(arguments) => eval::run(&arguments, cli.device),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Publish(arguments) => publish::run(&arguments, cli.device),
         Command::Dataset { command } => dataset::run(&command),
     };
     match done {

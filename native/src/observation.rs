@@ -8,10 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::ImageReader;
 use mtdit_policy::checkpoint::WeightSource;
 use mtdit_policy::{Frame, Moment, Noise, Observation, PolicyConfig, SamplerSettings};
-use mtdit_train::chance::normals;
 use mtdit_train::folder::WeightFile;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand_distr::{Distribution, StandardNormal};
 use safetensors::tensor::Dtype;
 
 use crate::cli::PredictArguments;
@@ -165,12 +165,7 @@ fn from_file(path: &Path, config: &PolicyConfig) -> Result<Vec<Moment>> {
 /// Noise for one chunk: drawn from a seed.
 pub(crate) fn drawn_noise(config: &PolicyConfig, settings: SamplerSettings, seed: u64, device: &Device) -> Noise {
     let mut generator = StdRng::seed_from_u64(seed);
-    let shape = [1, config.horizon, config.action_dim];
-    let mut next = || {
-        let values = normals(&mut generator, config.horizon * config.action_dim);
-        Tensor::from_data(TensorData::new(values, shape), device)
-    };
-    Noise { initial: next(), steps: (0..settings.n_step_noises()).map(|_| next()).collect() }
+    Noise::draw(config, settings, device, || StandardNormal.sample(&mut generator))
 }
 
 /// Noise from a file: `noise` `[1, horizon, action_dim]`; for DDPM also `step_noise` `[steps, 1, horizon, action_dim]`, else it

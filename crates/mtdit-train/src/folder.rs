@@ -5,18 +5,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use mtdit_policy::checkpoint::processors::{
-    POSTPROCESSOR, POSTPROCESSOR_STATE, PREPROCESSOR, PREPROCESSOR_STATE, normalizer_step, read_statistics,
+use mtdit_policy::checkpoint::files::{CONFIG, MAX_JSON, WEIGHTS};
+use mtdit_policy::checkpoint::{
+    CheckpointFiles, CheckpointParts, FileSource, FilesError, LeRobotConfig, WeightIndex, WeightSource,
 };
-use mtdit_policy::checkpoint::{CheckpointParts, LeRobotConfig, WeightIndex, WeightSource};
-use mtdit_policy::{Policy, PolicyError, Precision, Statistics, WeightError};
+use mtdit_policy::{Policy, PolicyError, Precision, WeightError};
 
 use crate::error::TrainError;
-
-/// Longest JSON file that is read.
-const MAX_JSON: u64 = 64 << 20;
-/// Longest statistics file that is read.
-const MAX_STATISTICS: u64 = 256 << 20;
 
 /// A folder that holds `config.json` and `model.safetensors`.
 #[derive(Clone, Debug)]
@@ -36,7 +31,7 @@ impl CheckpointFolder {
             .chain([path.join("last"), path.join("checkpoints/last")].into_iter().filter_map(|last| follow(&last)));
         for folder in followed {
             for root in [folder.clone(), folder.join("pretrained_model")] {
-                if root.join("config.json").is_file() {
+                if root.join(CONFIG).is_file() {
                     return Ok(Self { root });
                 }
             }
@@ -54,7 +49,7 @@ impl CheckpointFolder {
     /// # Errors
     /// [`TrainError::Config`] names the file and the field.
     pub fn config(&self) -> Result<LeRobotConfig, TrainError> {
-        let path = self.root.join("config.json");
+        let path = self.root.join(CONFIG);
         LeRobotConfig::from_json(&read_text(&path)?)
             .map_err(|source| TrainError::Config { path: self.root.clone(), source })
     }
@@ -64,23 +59,27 @@ impl CheckpointFolder {
     /// # Errors
     /// [`TrainError`] names the file at fault.
     pub fn parts(&self) -> Result<CheckpointParts, TrainError> {
-        let config = self.config()?;
-        let clip_json = self.clip_json(&config)?;
-        let mut parts = CheckpointParts {
-            config,
-            clip_json,
-            statistics: Statistics::default(),
-            action_statistics: Statistics::default(),
-        };
-        if let Some((modes, statistics)) = self.processor(PREPROCESSOR, PREPROCESSOR_STATE)? {
-            parts.override_modes(&modes);
-            parts.action_statistics = statistics.clone();
-            parts.statistics = statistics;
+        self.files().map(|files| files.parts)
+    }
+
+    /// All small files.
+    ///
+    /// # Errors
+    /// [`TrainError`] names the file at fault.
+    pub fn files(&self) -> Result<CheckpointFiles, TrainError> {
+        let mut files =
+            pollster::block_on(CheckpointFiles::read(&mut OnDisk(&self.root))).map_err(|error| match error {
+                FilesError::File(error) => error,
+                FilesError::Text { file, reason } => {
+                    TrainError::Invalid { path: self.root.join(file), reason: format!("not UTF-8 text: {reason}") }
+                }
+                FilesError::Config(source) => TrainError::Config { path: self.root.clone(), source },
+                FilesError::Weights(error) => error.into(),
+            })?;
+        if files.parts.clip_json.is_none() {
+            files.parts.clip_json = self.clip_json_above(&files.parts.config)?;
         }
-        if let Some((_, statistics)) = self.processor(POSTPROCESSOR, POSTPROCESSOR_STATE)? {
-            parts.action_statistics = statistics;
-        }
-        Ok(parts)
+        Ok(files)
     }
 
     /// The weights, read tensor by tensor.
@@ -88,7 +87,7 @@ impl CheckpointFolder {
     /// # Errors
     /// [`TrainError::MissingFile`] without the file, [`TrainError::Policy`] when it is not safetensors.
     pub fn weights(&self) -> Result<WeightFile, TrainError> {
-        let path = self.root.join("model.safetensors");
+        let path = self.root.join(WEIGHTS);
         if !path.is_file() {
             return Err(TrainError::MissingFile { path, hint: "a checkpoint holds its weights in it" });
         }
@@ -97,7 +96,7 @@ impl CheckpointFolder {
 
     /// Whether there are weights: a preset is a checkpoint folder still without them.
     pub fn has_weights(&self) -> bool {
-        self.root.join("model.safetensors").is_file()
+        self.root.join(WEIGHTS).is_file()
     }
 
     /// The policy with its own statistics.
@@ -133,42 +132,33 @@ impl CheckpointFolder {
         })
     }
 
-    /// CLIP's own `config.json`: in a folder of CLIP's name (or `clip`) in the checkpoint or up to four folders above it.
-    fn clip_json(&self, config: &LeRobotConfig) -> Result<Option<String>, TrainError> {
-        let name = &config.vision_encoder_name;
-        let inside = [self.root.join("clip"), self.root.join(name)];
-        let above = self.root.ancestors().skip(1).take(4).map(|folder| folder.join(name));
-        for folder in inside.into_iter().chain(above) {
-            let path = folder.join("config.json");
-            if path.is_file() {
-                return read_text(&path).map(Some);
-            }
-        }
-        Ok(None)
+    /// CLIP's own `config.json` in a folder of CLIP's name, up to four folders above the checkpoint.
+    fn clip_json_above(&self, config: &LeRobotConfig) -> Result<Option<String>, TrainError> {
+        let above = self.root.ancestors().skip(1).take(4);
+        let path =
+            above.map(|folder| folder.join(&config.vision_encoder_name).join(CONFIG)).find(|path| path.is_file());
+        path.map(|path| read_text(&path)).transpose()
+    }
+}
+
+/// The small files of a folder.
+struct OnDisk<'a>(&'a Path);
+
+impl FileSource for OnDisk<'_> {
+    type Error = TrainError;
+
+    fn name(&self, path: &str) -> String {
+        self.0.join(path).display().to_string()
     }
 
-    #[expect(clippy::type_complexity, reason = "a pair that is taken apart at once")]
-    fn processor(
-        &self,
-        file: &str,
-        default_state: &str,
-    ) -> Result<Option<(indexmap::IndexMap<String, mtdit_policy::config::NormalizationMode>, Statistics)>, TrainError>
-    {
-        let path = self.root.join(file);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let step = normalizer_step(file, &read_text(&path)?)
-            .map_err(|source| TrainError::Config { path: self.root.clone(), source })?;
-        let state = self.root.join(step.state_file.as_deref().unwrap_or(default_state));
-        if !state.is_file() {
-            return Err(TrainError::MissingFile {
-                path: state,
-                hint: "the processor file beside it names it as its statistics",
-            });
-        }
-        let bytes = read_capped(&state, MAX_STATISTICS)?;
-        Ok(Some((step.norm_map, read_statistics(&state.display().to_string(), bytes)?)))
+    async fn find(&mut self, path: &str, most: u64) -> Result<Option<Vec<u8>>, TrainError> {
+        let path = self.0.join(path);
+        if path.is_file() { read_capped(&path, most).map(Some) } else { Ok(None) }
+    }
+
+    async fn need(&mut self, path: &str, hint: &'static str, most: u64) -> Result<Vec<u8>, TrainError> {
+        let found = self.find(path, most).await?;
+        found.ok_or_else(|| TrainError::MissingFile { path: self.0.join(path), hint })
     }
 }
 
@@ -244,16 +234,22 @@ impl WeightFile {
     /// # Errors
     /// [`WeightError`] when it is missing or unreadable.
     pub fn bytes(&mut self, name: &str) -> Result<Vec<u8>, WeightError> {
-        let range = self.index.entry(name)?.range.clone();
-        let mut read = || -> std::io::Result<Vec<u8>> {
-            self.file.seek(SeekFrom::Start(range.start))?;
-            let length = usize::try_from(range.end - range.start).map_err(std::io::Error::other)?;
-            let mut bytes = vec![0; length];
-            self.file.read_exact(&mut bytes)?;
-            Ok(bytes)
-        };
+        let range = &self.index.entry(name)?.range;
+        let length = usize::try_from(range.end - range.start).map_err(|error| self.unreadable(name, &error))?;
+        let mut bytes = vec![0; length];
+        self.fill(name, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn fill(&mut self, name: &str, into: &mut [u8]) -> Result<(), WeightError> {
+        let start = self.index.entry(name)?.range.start;
+        let sought = self.file.seek(SeekFrom::Start(start)).and_then(|_position| self.file.read_exact(into));
+        sought.map_err(|error| self.unreadable(name, &error))
+    }
+
+    fn unreadable(&self, name: &str, error: &dyn std::error::Error) -> WeightError {
         let file = self.path.display().to_string();
-        read().map_err(|error| WeightError::Read { file, name: name.to_owned(), reason: error.to_string() })
+        WeightError::Read { file, name: name.to_owned(), reason: error.to_string() }
     }
 }
 
@@ -262,7 +258,7 @@ impl WeightSource for WeightFile {
         &self.index
     }
 
-    async fn read(&mut self, name: &str) -> Result<Vec<u8>, WeightError> {
-        self.bytes(name)
+    async fn read(&mut self, name: &str, into: &mut [u8]) -> Result<(), WeightError> {
+        self.fill(name, into)
     }
 }

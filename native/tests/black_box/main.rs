@@ -10,3 +10,4 @@ mod refused;
 mod predict;
 mod report;
 mod hub;
+mod publish;

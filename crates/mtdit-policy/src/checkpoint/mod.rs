@@ -1,6 +1,7 @@
 //! Checkpoints: named bytes to a policy, and back. `LeRobot`'s folders, file by file; no file is opened here.
 
 pub mod clip;
+pub mod files;
 pub mod keys;
 pub mod lerobot;
 pub mod load;
@@ -12,6 +13,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 pub use self::safetensors::{WeightBytes, WeightEntry, WeightIndex, WeightSource};
+pub use files::{CheckpointFiles, FileSource, FilesError, Provenance};
 pub use lerobot::LeRobotConfig;
 
 use crate::config::{NormalizationMode, PolicyConfig, Precision};

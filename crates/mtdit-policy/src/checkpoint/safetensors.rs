@@ -56,14 +56,23 @@ impl WeightIndex {
     /// # Errors
     /// [`WeightError::Header`] for anything but a complete description of the file's bytes.
     pub fn parse(file: &str, header: &[u8], file_length: u64) -> Result<Self, WeightError> {
+        let (index, described) = Self::parse_stream(file, header)?;
+        if described != file_length {
+            let fault = if described > file_length { "it is truncated" } else { "bytes follow its last tensor" };
+            let reason = format!("{fault}: its header describes {described} bytes, it has {file_length}");
+            return Err(WeightError::Header { file: file.to_owned(), reason });
+        }
+        Ok(index)
+    }
+
+    /// The index in the header of a file whose length is not known, and the length that it ought to have.
+    ///
+    /// # Errors
+    /// [`WeightError::Header`] when the header is no description of tensors that follow each other.
+    pub fn parse_stream(file: &str, header: &[u8]) -> Result<(Self, u64), WeightError> {
         let refuse = |reason: String| WeightError::Header { file: file.to_owned(), reason };
         let metadata: Metadata = serde_json::from_slice(header).map_err(|error| refuse(error.to_string()))?;
         let base = 8 + header.len() as u64;
-        let described = base.saturating_add(metadata.data_len() as u64);
-        if described != file_length {
-            let fault = if described > file_length { "it is truncated" } else { "bytes follow its last tensor" };
-            return Err(refuse(format!("{fault}: its header describes {described} bytes, it has {file_length}")));
-        }
         let names = metadata.offset_keys().into_iter();
         let entries = names.filter_map(|name| {
             let info = metadata.info(&name)?;
@@ -71,7 +80,8 @@ impl WeightIndex {
             let range = base + start as u64..base + end as u64;
             Some((name, WeightEntry { dtype: info.dtype, shape: info.shape.clone(), range }))
         });
-        Ok(Self { file: file.to_owned(), entries: entries.collect() })
+        let described = base.saturating_add(metadata.data_len() as u64);
+        Ok((Self { file: file.to_owned(), entries: entries.collect() }, described))
     }
 
     /// The file's name, for messages.
@@ -104,11 +114,13 @@ pub trait WeightSource {
     /// What there is.
     fn index(&self) -> &WeightIndex;
 
-    /// The bytes of one tensor, as many as its entry says.
+    /// Fills `into` with the bytes of one tensor; it has exactly the length that the tensor's entry says.
+    ///
+    /// The loader asks in file order, so that a source may be a stream that cannot go back.
     ///
     /// # Errors
     /// [`WeightError::Missing`] or [`WeightError::Read`].
-    fn read(&mut self, name: &str) -> impl Future<Output = Result<Vec<u8>, WeightError>>;
+    fn read(&mut self, name: &str, into: &mut [u8]) -> impl Future<Output = Result<(), WeightError>>;
 }
 
 /// A whole safetensors file in memory.
@@ -155,8 +167,9 @@ impl WeightSource for WeightBytes {
         &self.index
     }
 
-    async fn read(&mut self, name: &str) -> Result<Vec<u8>, WeightError> {
-        self.bytes(name).map(<[u8]>::to_vec)
+    async fn read(&mut self, name: &str, into: &mut [u8]) -> Result<(), WeightError> {
+        into.copy_from_slice(self.bytes(name)?);
+        Ok(())
     }
 }
 
@@ -170,9 +183,11 @@ pub fn floats(index: &WeightIndex, name: &str, bytes: &[u8]) -> Result<Vec<f32>,
         Dtype::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
         Dtype::F16 => Ok(pairs().map(|pair| f16::from_le_bytes(pair).to_f32()).collect()),
         Dtype::BF16 => Ok(pairs().map(|pair| bf16::from_le_bytes(pair).to_f32()).collect()),
-        other => {
-            let file = index.file.clone();
-            Err(WeightError::Dtype { file, name: name.to_owned(), found: format!("{other:?}") })
-        }
+        other => Err(not_floats(index, name, other)),
     }
+}
+
+/// The error for a tensor that holds no floats.
+pub(super) fn not_floats(index: &WeightIndex, name: &str, found: Dtype) -> WeightError {
+    WeightError::Dtype { file: index.file.clone(), name: name.to_owned(), found: format!("{found:?}") }
 }

@@ -118,6 +118,21 @@ impl Preprocessor {
         Ok(Some(images.reshape([batch, moments.len() / batch, n_cameras, 3, height, width])))
     }
 
+    /// A frame as the vision tower sees it through a camera, not yet normalised: `[3, height, width]` in `0..=1`.
+    ///
+    /// # Errors
+    /// [`PolicyError::Cameras`] when there is no such camera, [`PolicyError::Frame`] when the frame does not fit it.
+    pub fn view(&self, camera: usize, frame: &Frame) -> Result<Tensor<3>, PolicyError> {
+        let cameras = &self.config.cameras;
+        let Some(declared) = cameras.get(camera) else {
+            let names: Vec<&str> = cameras.iter().map(|camera| camera.name()).collect();
+            return Err(PolicyError::Cameras { found: camera + 1, expected: cameras.len(), names: names.join(", ") });
+        };
+        image::check(frame, declared)?;
+        let pixels = image::pixels(&[frame], [declared.height, declared.width], &self.device);
+        Ok(self.resize_and_crop(pixels).squeeze_dim(0))
+    }
+
     /// Normalises pixels in `0..=1`, `[batch, n_obs_steps, n_cameras, 3, height, width]`, by each camera's statistics.
     pub fn normalize_images(&self, pixels: Tensor<6>) -> Tensor<6> {
         let n_cameras = self.config.cameras.len();

@@ -10,9 +10,9 @@ mod flow;
 use std::fmt;
 use std::str::FromStr;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::config::{IntegrationMethod, NoiseSchedulerType, ObjectiveConfig};
+use crate::config::{IntegrationMethod, NoiseSchedulerType, ObjectiveConfig, PolicyConfig};
 use crate::error::PolicyError;
 use crate::objective::NoiseSchedule;
 use diffusion::DiffusionSolver;
@@ -167,6 +167,24 @@ pub struct Noise {
     pub initial: Tensor<3>,
     /// One `[batch, horizon, action_dim]` per entry, at least [`SamplerSettings::n_step_noises`].
     pub steps: Vec<Tensor<3>>,
+}
+
+impl Noise {
+    /// Noise for one chunk out of standard normal numbers: first the initial noise, then that of every step, each in row-major
+    /// order. Whoever draws the numbers in the same way samples the same chunk.
+    pub fn draw(
+        config: &PolicyConfig,
+        settings: SamplerSettings,
+        device: &Device,
+        mut normal: impl FnMut() -> f32,
+    ) -> Self {
+        let shape = [1, config.horizon, config.action_dim];
+        let mut next = || {
+            let values: Vec<f32> = (0..config.horizon * config.action_dim).map(|_| normal()).collect();
+            Tensor::from_data(TensorData::new(values, shape), device)
+        };
+        Self { initial: next(), steps: (0..settings.n_step_noises()).map(|_| next()).collect() }
+    }
 }
 
 /// One question to the network.

@@ -1,0 +1,4 @@
+// The page samples chunks on the backend that it chooses itself.
+import { runCases } from './run_cases.mjs';
+
+runCases();

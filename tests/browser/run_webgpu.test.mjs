@@ -1,0 +1,4 @@
+// The page samples chunks on WebGPU.
+import { runCases } from './run_cases.mjs';
+
+runCases('webgpu');
