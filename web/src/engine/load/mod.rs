@@ -44,6 +44,7 @@ pub trait Report {
 }
 
 /// A checkpoint whose weights are yet to be read.
+#[expect(missing_debug_implementations, reason = "it holds a connection")]
 pub struct Opened<'a> {
     /// Everything but the weights.
     pub parts: CheckpointParts,

@@ -10,6 +10,7 @@ use super::reader::Reader;
 use crate::origin::Impostor;
 
 /// A safetensors file that is read once, in order.
+#[expect(missing_debug_implementations, reason = "it holds a connection")]
 pub struct Weights<'a> {
     index: WeightIndex,
     reader: Reader<'a>,
