@@ -4,7 +4,7 @@
 #   MTDIT_BENCH_DIR  where models, packages and results lie (default: ~/.cache/mtdit/bench-web)
 #   MTDIT_WEB_DIST   the built page (default: web/dist)
 #   PYTHON           Python 3.12 for the environment (default: python3.12); packages that it has are not installed again
-#   CHROMIUM         the browser (default: chromium in PATH)
+#   MTDIT_CHROMIUM   the browser (default: chromium in PATH)
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

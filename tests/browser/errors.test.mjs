@@ -75,7 +75,7 @@ suite('faults of a host', CPU, ({ claim }) => {
 
   claim('a byte is wrong: the hash does not fit', async ({ server, open }) => {
     const { path } = await published('toy');
-    server.fault(MODEL, { replace: (bytes) => Buffer.from(bytes).fill(bytes.at(-9) ^ 1, -9, -8) });
+    server.fault(MODEL, { replace: (bytes) => Buffer.from(bytes).fill(bytes.at(-9) ^ 1, bytes.length - 9, bytes.length - 8) });
     const page = await open({ checkpoint: path });
     assertSays(await page.failed(), /model\.safetensors/, /damaged/, /SHA-256/);
     await screenshot(page.tab, 'error-hash');

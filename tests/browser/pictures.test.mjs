@@ -52,7 +52,7 @@ suite('pictures', CPU, ({ claim }) => {
     const seen = await page.seenAnew(0, 1, before);
     // The formula of png() at the corner of the crop: column 16, row 8.
     assert.deepEqual(pixel(seen, 0, 0), [(16 * 5 + 120) % 256, (8 * 7 + 270) % 256, 0 * 200 + ((16 * 8 + 3) % 56)]);
-    assert.equal(await page.frameNote(0, 1), '', 'nothing was done to it');
+    assert.equal(await page.frameNote(0, 1), 'As the model sees it: 32×32.', 'nothing was done to it');
   });
 
   claim('a photograph that was held sideways is turned, with a note', async ({ open }) => {

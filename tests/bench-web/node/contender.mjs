@@ -39,8 +39,8 @@ export class Browser {
 }
 
 function executable() {
-    if (process.env.CHROMIUM) {
-        return process.env.CHROMIUM;
+    if (process.env.MTDIT_CHROMIUM) {
+        return process.env.MTDIT_CHROMIUM;
     }
     for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
         try {
@@ -49,7 +49,7 @@ function executable() {
             // The next name.
         }
     }
-    throw new Error('there is no chromium in PATH; install one or name it in CHROMIUM');
+    throw new Error('there is no chromium in PATH; install one or name it in MTDIT_CHROMIUM');
 }
 
 /** A contender in a page of its own, in a context of its own: nothing is cached from another run. */

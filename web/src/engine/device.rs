@@ -136,7 +136,10 @@ async fn open(probed: Probed) -> Result<(Found, bool), String> {
     let (device, setup) = Device::wgpu_options()
         .init_with_setup_async()
         .await
-        .map_err(|error| format!("the graphics device cannot be opened ({error})"))?;
+        .map_err(|error| {
+            web_sys::console::warn_1(&error.to_string().into());
+            "the graphics device cannot be opened".to_owned()
+        })?;
     let is_software = probed.is_software || setup.adapter.get_info().device_type == burn::tensor::wgpu::wgpu::DeviceType::Cpu;
     let kind = if is_software { " (software)" } else { "" };
     let report = DeviceReport {

@@ -154,19 +154,30 @@ fn refusal(task: &Task, error: &EngineError, of_gpu: bool) -> Event {
     }
     let device_failed = matches!(error, EngineError::Policy(PolicyError::Device(_)));
     let message = match device_failed && of_gpu {
-        true => format!("The graphics device stopped working ({error}). Restart the engine to go on."),
+        true => {
+            web_sys::console::error_1(&error.to_string().into());
+            "The graphics device stopped working. Restart the engine to go on.".to_owned()
+        }
         false => sentence(&error.to_string()),
     };
     let restart = device_failed || matches!(error, EngineError::NotStarted | EngineError::Device(_));
     Event::Failed(Failure { message, restart })
 }
 
-/// An error's text as a sentence.
+/// An error's text as a sentence. Names of files and addresses keep their small letters.
 fn sentence(text: &str) -> String {
+    let is_word = text.split(' ').next().is_some_and(|word| word.chars().all(char::is_alphabetic));
+    if !is_word {
+        return finished(text);
+    }
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}", finished(letters.as_str()))
+}
+
+fn finished(text: &str) -> String {
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
+    format!("{text}{end}")
 }
 
 impl State {

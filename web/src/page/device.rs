@@ -21,6 +21,9 @@ pub(super) fn start(app: App) {
     device.lost.set(None);
     device.notices.set(Vec::new());
     app.checkpoint.ready.set(false);
+    // What the old engine failed at is over.
+    app.checkpoint.fault.set(None);
+    app.outcome.fault.set(None);
     app.engine.start();
     let backend = device.choice.get_untracked();
     let request = app.engine.ask(Request::Start { backend }, &[], move |_, event, _| match event {

@@ -29,13 +29,15 @@ impl Source {
     /// What a person wrote, as a folder on a server.
     pub(super) fn written(text: &str) -> Result<Self, String> {
         let address = checkpoint_address(text);
+        // A scheme alone would be taken for the page's own address.
+        let is_scheme_alone = address.ends_with(':');
         let base = window().location().href().unwrap_or_default();
         match Url::new_with_base(&address, &base) {
-            Ok(url) => {
+            Ok(url) if !is_scheme_alone => {
                 let url = url.href().trim_end_matches('/').to_owned();
                 Ok(Self::Address { written: text.trim().to_owned(), url })
             }
-            Err(_) => {
+            _ => {
                 Err(format!("“{text}” is not an address. Write the address of the folder that holds config.json."))
             }
         }
