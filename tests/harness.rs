@@ -12,12 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use mtdit_policy::checkpoint::safetensors::WeightBytes;
-use mtdit_policy::checkpoint::{CheckpointParts, WeightSource};
-use mtdit_policy::config::NormalizationMode;
 #[cfg(not(target_family = "wasm"))]
 use mtdit_policy::Policy;
 use mtdit_policy::PolicyConfig;
+use mtdit_policy::checkpoint::safetensors::WeightBytes;
+use mtdit_policy::checkpoint::{CheckpointParts, WeightSource};
+use mtdit_policy::config::NormalizationMode;
 #[cfg(not(target_family = "wasm"))]
 use mtdit_train::CheckpointFolder;
 use serde_json::Value;

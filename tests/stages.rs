@@ -1,8 +1,8 @@
 //! Every stage, from preprocessing to the sampled chunk, equals `LeRobot`'s on every golden case.
 
+use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::env;
 
 use burn::tensor::Device;
 use mtdit_policy::objective::Objective;

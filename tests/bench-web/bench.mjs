@@ -107,16 +107,11 @@ async function printSizes(served) {
     say('compressing what a visitor downloads');
     const ours = await sizes(scriptsBelow(dist));
     const theirs = await sizes([...served].filter((file) => file.startsWith(join(packages, 'onnxruntime-web'))).sort());
-    const rows = [
-        ...ours,
-        total('mtdit: page and engine, both backends', ours),
-        ...theirs,
-        total('onnxruntime-web with WebGPU and wasm', theirs.filter(withWebGpu)),
-        total(
-            'onnxruntime-web, wasm alone',
-            theirs.filter((row) => !withWebGpu(row)),
-        ),
-    ];
+    const both = theirs.filter(withWebGpu);
+    const alone = theirs.filter((row) => !withWebGpu(row));
+    const rows = [...ours, total('mtdit: page and engine, both backends', ours), ...theirs];
+    rows.push(...(both.length > 0 ? [total('onnxruntime-web with WebGPU and wasm', both)] : []));
+    rows.push(...(alone.length > 0 ? [total('onnxruntime-web, wasm alone', alone)] : []));
     print(`## Sizes\n\n${sizeTable(rows)}`);
     return rows;
 }

@@ -50,7 +50,8 @@ mod browser {
         let listen = Closure::<dyn FnMut(MessageEvent)>::new(|message: MessageEvent| {
             let text = message.data().as_string().unwrap_or_default();
             spawn_local(async move {
-                let answer = measured(&text).await.unwrap_or_else(|reason| serde_json::json!({ "failed": reason }).to_string());
+                let answer =
+                    measured(&text).await.unwrap_or_else(|reason| serde_json::json!({ "failed": reason }).to_string());
                 drop(scope().post_message(&answer.into()));
             });
         });

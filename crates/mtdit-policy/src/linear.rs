@@ -80,26 +80,26 @@ pub(crate) fn matmul(left: Tensor<4>, right: Tensor<4>, precision: Precision) ->
     }
 }
 
-/// `1 / (1 + e^-x)`; the clamp keeps `e^-x` finite, and with it the gradient.
-pub(crate) fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    (x.clamp_min(-80.0).neg().exp() + 1.0).recip()
+/// `x / (1 + e^-z)` from `-z`: `x · σ(z)` in four passes. The clamp keeps the exponential finite, and with it the gradient.
+fn gated<const D: usize>(x: Tensor<D>, minus_z: Tensor<D>) -> Tensor<D> {
+    x / (minus_z.clamp_max(80.0).exp() + 1.0)
 }
 
 /// `x · σ(x)`.
 pub(crate) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    x.clone() * sigmoid(x)
+    gated(x.clone(), x.neg())
 }
 
 /// CLIP's activation: `x · σ(1.702 x)`.
 pub(crate) fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    x.clone() * sigmoid(x * 1.702)
+    gated(x.clone(), x * -1.702)
 }
 
 /// The tanh form of GELU, as `x · σ(2u)` with `u = √(2/π) (x + 0.044715 x³)`: the same function, without `tanh`.
 pub(crate) fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     const TWICE_ROOT: f64 = 1.595_769_121_605_730_7;
-    let inner = (x.clone() * x.clone() * (TWICE_ROOT * 0.044_715) + TWICE_ROOT) * x.clone();
-    x * sigmoid(inner)
+    let minus_z = (x.clone() * x.clone() * (-TWICE_ROOT * 0.044_715) - TWICE_ROOT) * x.clone();
+    gated(x, minus_z)
 }
 
 /// The exact GELU, through the error function. Burn's own has the derivative of the tanh form on some backends.

@@ -26,11 +26,12 @@ export async function picture(about, id) {
     const draw = uniform(0x5eed + id);
     const pixels = new ImageData(width, height);
     const across = Math.ceil(width / 8);
-    const colours = Uint8Array.from({ length: 3 * across * Math.ceil(height / 8) }, () => 256 * draw());
+    const opaque = 0xff00_0000;
+    const colours = Uint32Array.from({ length: across * Math.ceil(height / 8) }, () => opaque + 2 ** 24 * draw());
+    const words = new Uint32Array(pixels.data.buffer);
     for (let y = 0; y < height; y++) {
         for (let x = 0; x < width; x++) {
-            const square = (y >> 3) * across + (x >> 3);
-            pixels.data.set([...colours.subarray(3 * square, 3 * square + 3), 255], 4 * (y * width + x));
+            words[y * width + x] = colours[(y >> 3) * across + (x >> 3)];
         }
     }
     const canvas = new OffscreenCanvas(width, height);

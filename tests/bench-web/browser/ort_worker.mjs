@@ -6,7 +6,8 @@
 import { normal } from './observation.mjs';
 
 let ort, about, sessions, gpu, folder, provider, time;
-const features = new Map();
+// Features of the last observation, by frame or sentence.
+let features = new Map();
 
 const tensor = (data, dims) => new ort.Tensor('float32', data, dims);
 const actions = () => [1, about.horizon, about.action_dim];
@@ -87,6 +88,7 @@ async function encode(observation, timings) {
         features.set(observation.text, feature.data.slice());
     }
     timings.text = clock();
+    features = new Map([...observation.ids, observation.text].map((key) => [key, features.get(key)]));
     const conditioning = Float32Array.from(
         observation.states.flatMap((state, moment) => [
             ...state,

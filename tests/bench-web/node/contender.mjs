@@ -64,8 +64,9 @@ export class Runner {
     failure = null;
     // Milliseconds that this contender took since they were last set to 0.
     spent = 0;
-    // The frames of the last observation.
-    seen = null;
+    // Observations so far, and the last of them.
+    count = 0;
+    last = null;
 
     /** `setting` is `{ browser, origin, model, about, say }`. */
     constructor(contender, setting) {
@@ -110,13 +111,19 @@ export class Runner {
         );
     }
 
-    call(name, ...args) {
+    /** Calls the contender in its page; in a new one when another contender has brought the browser down. */
+    async call(name, ...args) {
+        if (!this.context?.browser()?.isConnected()) {
+            await this.renew();
+            await this.call('open');
+            await this.call('predict', this.last);
+        }
         return this.page.evaluate(([name, args]) => globalThis.contender[name](...args), [name, args]);
     }
 
     async predict(inputs) {
         const answer = await this.call('predict', inputs);
-        this.seen = inputs.frames;
+        this.last = inputs;
         return answer;
     }
 

@@ -18,18 +18,18 @@ export async function measure(setting, plan) {
 }
 
 /** Numbers of an observation where everything is new; `observe` in browser/observation.mjs makes it. */
-function freshInputs(about, run) {
+function freshInputs(about, count) {
     const cameras = about.cameras.length;
     const frames = Array.from({ length: about.n_obs_steps }, (_, moment) =>
-        Array.from({ length: cameras }, (_, camera) => (run * about.n_obs_steps + moment) * cameras + camera),
+        Array.from({ length: cameras }, (_, camera) => (count * about.n_obs_steps + moment) * cameras + camera),
     );
-    return { sentence: run % about.sentences.length, frames, seed: run };
+    return { sentence: count % about.sentences.length, frames, seed: count };
 }
 
 /** What a robot sees next: a new moment, the last has become the one before. State and sentence are new. */
-function nextInputs(about, run, seen) {
-    const moment = about.cameras.map((_, camera) => 1_000_000 + run * about.cameras.length + camera);
-    return { ...freshInputs(about, about.sentences.length / 2 + run), frames: [...seen.slice(1), moment] };
+function nextInputs(about, count, last) {
+    const inputs = freshInputs(about, count);
+    return { ...inputs, frames: [...last.frames.slice(1), inputs.frames.at(-1)] };
 }
 
 /** Start, load and first chunk in new pages, in turn; the last page of every contender stays open. */
@@ -94,20 +94,31 @@ async function warmRuns(runners, { about, say }, { runs, budget }) {
         for (let turn = 0; turn < runners.length; turn++) {
             const runner = runners[(run + turn) % runners.length];
             const affords = (milliseconds) => runner.spent + milliseconds <= budget;
-            if (run === 0 || affords(runner.spent / runner.next.length)) {
-                await runner.attempt('a warm run', async () => {
-                    runner.next.push(await runner.predict(nextInputs(about, run, runner.seen)));
-                    if (runner.module === 'ort') {
-                        runner.joint.push(...(await runner.call('joint', 3)));
-                    }
-                });
-            }
-            if (run > 0 && affords(runner.first.at(-1)?.timings.wall)) {
-                await runner.attempt('a warm run', async () => {
-                    runner.fresh.push(await runner.predict(freshInputs(about, run)));
-                });
-            }
+            const began = runner.spent;
+            let repeats = 0;
+            do {
+                if (repeats + run === 0 || affords(runner.spent / runner.next.length)) {
+                    await runner.attempt('a warm run', () => nextMoment(runner, about));
+                }
+                if (run > 0 && affords(runner.first.at(-1)?.timings.wall)) {
+                    await runner.attempt('a warm run', () => freshChunk(runner, about));
+                }
+                // A quick contender repeats: the shorter a time, the more of it is chance.
+            } while (++repeats < 10 && runner.spent - began < 1000 && !runner.failure && run > 0);
         }
         say(run === 0 ? '  warmed up' : `  run ${run} of ${runs}`);
+    }
+}
+
+async function freshChunk(runner, about) {
+    const { timings } = await runner.predict(freshInputs(about, ++runner.count));
+    runner.fresh.push({ timings });
+}
+
+async function nextMoment(runner, about) {
+    const { timings } = await runner.predict(nextInputs(about, ++runner.count, runner.last));
+    runner.next.push({ timings });
+    if (runner.module === 'ort') {
+        runner.joint.push(...(await runner.call('joint', 3)));
     }
 }

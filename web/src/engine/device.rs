@@ -121,26 +121,28 @@ async fn probe() -> Result<Probed, String> {
     }
     let info = get(&adapter, "info");
     let text = |key: &str| get(&info, key).as_string().unwrap_or_default();
-    let known: Vec<String> = ["description", "vendor", "architecture"].map(text).into_iter().filter(|word| !word.is_empty()).collect();
+    let known: Vec<String> =
+        ["description", "vendor", "architecture"].map(text).into_iter().filter(|word| !word.is_empty()).collect();
     let is_software = get(&info, "isFallbackAdapter").is_truthy()
         || get(&adapter, "isFallbackAdapter").is_truthy()
-        || known.iter().any(|word| word.to_lowercase().contains("swiftshader") || word.to_lowercase().contains("llvmpipe"));
+        || known
+            .iter()
+            .any(|word| word.to_lowercase().contains("swiftshader") || word.to_lowercase().contains("llvmpipe"));
     let mut details: Vec<_> = LIMITS.iter().map(|(name, _)| ((*name).to_owned(), limit(name).to_string())).collect();
     details.extend(FEATURES.map(|feature| (feature.to_owned(), if has(feature) { "yes" } else { "no" }.to_owned())));
-    let name = if known.is_empty() { "a graphics device that does not say its name".to_owned() } else { known.join(", ") };
+    let name =
+        if known.is_empty() { "a graphics device that does not say its name".to_owned() } else { known.join(", ") };
     Ok(Probed { name, is_software, details })
 }
 
 /// Opens the GPU, and says whether it is a program that plays one.
 async fn open(probed: Probed) -> Result<(Found, bool), String> {
-    let (device, setup) = Device::wgpu_options()
-        .init_with_setup_async()
-        .await
-        .map_err(|error| {
-            web_sys::console::warn_1(&error.to_string().into());
-            "the graphics device cannot be opened".to_owned()
-        })?;
-    let is_software = probed.is_software || setup.adapter.get_info().device_type == burn::tensor::wgpu::wgpu::DeviceType::Cpu;
+    let (device, setup) = Device::wgpu_options().init_with_setup_async().await.map_err(|error| {
+        web_sys::console::warn_1(&error.to_string().into());
+        "the graphics device cannot be opened".to_owned()
+    })?;
+    let is_software =
+        probed.is_software || setup.adapter.get_info().device_type == burn::tensor::wgpu::wgpu::DeviceType::Cpu;
     let kind = if is_software { " (software)" } else { "" };
     let report = DeviceReport {
         backend: "WebGPU".to_owned(),
@@ -156,11 +158,19 @@ async fn faster(gpu: Found, report: &dyn Report) -> Found {
     report.progress("measuring: the graphics device is software", 0, 0);
     let cpu = processor(None);
     let (Some(on_gpu), Some(on_cpu)) = (measure(&gpu.device).await, measure(&cpu.device).await) else {
-        return processor(Some("Running on the processor, because the graphics device failed in a first test.".to_owned()));
+        return processor(Some(
+            "Running on the processor, because the graphics device failed in a first test.".to_owned(),
+        ));
     };
     let times = format!("{on_gpu:.1} ms against {on_cpu:.1} ms in a short test");
     if on_gpu < on_cpu {
-        return Found { report: DeviceReport { notice: Some(format!("The graphics device is software, yet faster than the processor: {times}.")), ..gpu.report }, ..gpu };
+        return Found {
+            report: DeviceReport {
+                notice: Some(format!("The graphics device is software, yet faster than the processor: {times}.")),
+                ..gpu.report
+            },
+            ..gpu
+        };
     }
     processor(Some(format!(
         "Running on the processor, because the graphics device ({}) is software and slower: {times}.",

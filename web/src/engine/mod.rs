@@ -111,7 +111,12 @@ impl Engine {
         let text = message.get(0).as_string().unwrap_or_default();
         let envelope: Envelope<Request> = match serde_json::from_str(&text) {
             Ok(envelope) => envelope,
-            Err(error) => return web_sys::console::error_2(&"a message that no page of this version sends:".into(), &error.to_string().into()),
+            Err(error) => {
+                return web_sys::console::error_2(
+                    &"a message that no page of this version sends:".into(),
+                    &error.to_string().into(),
+                );
+            }
         };
         if let Request::Cancel { request } = envelope.body {
             self.known.borrow().iter().filter(|task| task.number() == request).for_each(|task| task.cancel());

@@ -122,7 +122,9 @@ async fn fit(file: &Blob, [height, width]: [usize; 2]) -> Result<Fitted, Picture
     if [own_height, own_width] != [height, width] {
         let is_cut = own_width * height != own_height * width;
         let cut = if is_cut { " of the middle part" } else { "" };
-        done.push(format!("{own_width} x {own_height}{cut} brought to {width} x {height}, the size the policy was trained on"));
+        done.push(format!(
+            "{own_width} x {own_height}{cut} brought to {width} x {height}, the size the policy was trained on"
+        ));
     }
     Ok(Fitted { frame: frame?, note: (!done.is_empty()).then(|| done.join("; ")) })
 }

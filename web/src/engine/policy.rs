@@ -44,8 +44,7 @@ impl Ready {
         let loading = now() - began;
 
         let card = card(&opened, &policy);
-        let mut ready =
-            Self { policy, card, is_gpu: found.is_gpu, plan: None, text: None, vision: Vec::new() };
+        let mut ready = Self { policy, card, is_gpu: found.is_gpu, plan: None, text: None, vision: Vec::new() };
 
         let bytes = ready.card.bytes;
         task.progress("warming up", bytes, bytes);
@@ -58,8 +57,9 @@ impl Ready {
         let warm_up = now() - began;
 
         ready.card.self_test = verdict(kernels, answer);
-        ready.card.timings =
-            [("loading", loading), ("self-test", tested), ("warm-up", warm_up)].map(|(name, took)| (name.to_owned(), took)).to_vec();
+        ready.card.timings = [("loading", loading), ("self-test", tested), ("warm-up", warm_up)]
+            .map(|(name, took)| (name.to_owned(), took))
+            .to_vec();
         ready.card.heap = heap();
         Ok(ready)
     }
@@ -115,8 +115,20 @@ fn card(opened: &Opened<'_>, policy: &Policy) -> PolicyCard {
         horizon: config.horizon,
         first_executed: config.first_executed(),
         n_action_steps: config.n_action_steps,
-        state: dimensions("state", &opened.state_names, config.state_dim, &opened.parts.statistics, "observation.state"),
-        action: dimensions("action", &opened.action_names, config.action_dim, &opened.parts.action_statistics, "action"),
+        state: dimensions(
+            "state",
+            &opened.state_names,
+            config.state_dim,
+            &opened.parts.statistics,
+            "observation.state",
+        ),
+        action: dimensions(
+            "action",
+            &opened.action_names,
+            config.action_dim,
+            &opened.parts.action_statistics,
+            "action",
+        ),
         objective: if is_diffusion { "diffusion" } else { "flow matching" }.to_owned(),
         samplers: std::iter::once(own.kind.name()).chain(others).map(str::to_owned).collect(),
         steps: own.steps,

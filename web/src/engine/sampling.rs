@@ -10,9 +10,7 @@ use super::EngineError;
 use super::policy::Ready;
 use super::task::{Task, heap, now};
 use crate::protocol::{Event, PredictRequest, Prediction, StepReport, Timings};
-use mtdit_policy::{
-    Conditioning, Features, Moment, Noise, PolicyError, SamplerKind, SamplerSettings, TimestepSpacing,
-};
+use mtdit_policy::{Conditioning, Features, Moment, Noise, PolicyError, SamplerKind, SamplerSettings, TimestepSpacing};
 
 /// Most chunks of one request.
 const MAX_SAMPLES: u32 = 64;
@@ -28,7 +26,10 @@ pub(super) async fn predict(
     task: &Task,
 ) -> Result<Prediction, EngineError> {
     if !(1..=MAX_SAMPLES).contains(&request.samples) {
-        return Err(EngineError::Request(format!("{} chunks were asked for; 1 to {MAX_SAMPLES} are possible", request.samples)));
+        return Err(EngineError::Request(format!(
+            "{} chunks were asked for; 1 to {MAX_SAMPLES} are possible",
+            request.samples
+        )));
     }
     let settings = settings(request)?;
     let began = now();
@@ -136,7 +137,9 @@ async fn vision(
         }
     }
     ready.vision.retain(|(frames, _)| history.iter().any(|moment| *frames == moment.frames));
-    let of = |moment: &Moment| ready.vision.iter().find(|(frames, _)| *frames == moment.frames).map(|(_, known)| known.clone());
+    let of = |moment: &Moment| {
+        ready.vision.iter().find(|(frames, _)| *frames == moment.frames).map(|(_, known)| known.clone())
+    };
     Ok(Some(Tensor::cat(history.iter().filter_map(of).collect(), 1)))
 }
 

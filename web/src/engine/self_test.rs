@@ -30,8 +30,18 @@ const CONFIG: &str = r#"{"type":"multi_task_dit","n_obs_steps":2,"horizon":8,"n_
 
 /// What it answers, the first 12 numbers: from the CPU backend, which WebGPU's agrees with to 1e-6 of the largest.
 const ANSWER: [f32; 12] = [
-    3.366_14, 1.059_926_5, 1.282_534_6, 12.410_633, -5.697_029, 5.286_626, 11.134_174, -5.328_758, 4.299_318_3, 14.213_325,
-    -2.784_429, 4.454_144_5,
+    3.366_14,
+    1.059_926_5,
+    1.282_534_6,
+    12.410_633,
+    -5.697_029,
+    5.286_626,
+    11.134_174,
+    -5.328_758,
+    4.299_318_3,
+    14.213_325,
+    -2.784_429,
+    4.454_144_5,
 ];
 
 /// Runs the small network on a device and compares with its known answer.
@@ -112,7 +122,9 @@ pub(super) async fn known_answer(
     let sample = ready.card.sample.clone();
     let mut verdict = None;
     let known = match (&sample, expected) {
-        (Some(sample), Some(expected)) => super::picture::sample(&ready.policy, sample, task).await.map(|history| (sample, history, expected)),
+        (Some(sample), Some(expected)) => {
+            super::picture::sample(&ready.policy, sample, task).await.map(|history| (sample, history, expected))
+        }
         _ => None,
     };
     match known {
@@ -184,7 +196,11 @@ fn blank(ready: &Ready) -> (Vec<Moment>, PredictRequest) {
 fn compare(what: &str, found: &[f32], expected: &[f32]) -> SelfTest {
     let largest = expected.iter().fold(0.0_f64, |largest, value| largest.max(f64::from(value.abs()))).max(1e-30);
     let difference = |(found, expected): (&f32, &f32)| (f64::from(*found) - f64::from(*expected)).abs();
-    let worst = found.iter().zip(expected).map(difference).fold(0.0, |worst: f64, one| if one.is_finite() { worst.max(one) } else { f64::INFINITY });
+    let worst = found
+        .iter()
+        .zip(expected)
+        .map(difference)
+        .fold(0.0, |worst: f64, one| if one.is_finite() { worst.max(one) } else { f64::INFINITY });
     let error = if found.len() == expected.len() { worst / largest } else { f64::INFINITY };
     // JSON knows no infinity.
     let error = error.min(1e30);

@@ -165,7 +165,11 @@ impl log::Log for Ear {
         }
         if record.target().ends_with("device_poison") {
             let reason = record.args();
-            say(0, &Event::Lost(format!("The graphics device went away ({reason}). Restart the engine to go on.")), &[]);
+            say(
+                0,
+                &Event::Lost(format!("The graphics device went away ({reason}). Restart the engine to go on.")),
+                &[],
+            );
         }
         web_sys::console::error_1(&words.into());
     }

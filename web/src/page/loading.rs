@@ -37,9 +37,7 @@ impl Source {
                 let url = url.href().trim_end_matches('/').to_owned();
                 Ok(Self::Address { written: text.trim().to_owned(), url })
             }
-            _ => {
-                Err(format!("“{text}” is not an address. Write the address of the folder that holds config.json."))
-            }
+            _ => Err(format!("“{text}” is not an address. Write the address of the folder that holds config.json.")),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use burn::module::Module;
 use burn::nn::Initializer;
-use burn::tensor::{Device, Tensor, module};
+use burn::tensor::{Device, Tensor};
 
 use super::attention::{Attention, Rope};
 use crate::config::{DenoiserConfig, Precision};
@@ -41,7 +41,8 @@ impl Block {
         }
     }
 
-    /// `[batch, horizon, hidden]` to the same, under a modulation `[batch, 6 * hidden]`.
+    /// `[batch, horizon, hidden]` to the same, under a modulation `[batch, 6 * hidden]` whose scales hold their unit already
+    /// (see [`unit_scales`]).
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -68,8 +69,16 @@ impl Mlp {
     }
 }
 
-/// Layer norm without weights, then the condition's scale and shift.
+/// What a modulation `[rows, 6 * hidden]` lacks to be multiplied with: one is added to both of its scales.
+pub(super) fn unit_scales(modulation: Tensor<2>) -> Tensor<2> {
+    let [rows, width] = modulation.dims();
+    let units = Tensor::<1>::from_data([0.0, 1.0, 0.0, 0.0, 1.0, 0.0], &modulation.device()).reshape([1, 6, 1]);
+    (modulation.reshape([rows, 6, width / 6]) + units).reshape([rows, width])
+}
+
+/// Layer norm whose weights are the condition's scale and shift, `[batch, 1, hidden]`.
 fn modulate(x: Tensor<3>, shift: Tensor<3>, scale: Tensor<3>) -> Tensor<3> {
-    let ones = Tensor::ones([x.dims()[2]], &x.device());
-    module::layer_norm(x, ones, None, 1e-6) * (scale + 1.0) + shift
+    let centered = x.clone() - x.mean_dim(2);
+    let variance = (centered.clone() * centered.clone()).mean_dim(2);
+    centered / (variance + 1e-6).sqrt() * scale + shift
 }

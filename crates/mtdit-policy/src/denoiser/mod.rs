@@ -16,6 +16,8 @@ pub use attention::{Attention, Rope};
 pub use block::Block;
 pub use timestep::TimeMlp;
 
+use block::unit_scales;
+
 use crate::conditioning::Conditioning;
 use crate::config::{PolicyConfig, Precision};
 use crate::linear::{Linear, silu};
@@ -34,19 +36,23 @@ pub struct Denoiser {
     rope_base: Option<f64>,
     #[module(skip)]
     head_dim: usize,
+    #[module(skip)]
+    horizon: usize,
 }
 
-/// One part of every block's modulation: `[rows, 6 * hidden]` per block.
+/// One part of every block's modulation: `[rows, 6 * hidden]` per block; the time's part has the rotary tables with it.
 #[derive(Clone, Debug)]
 pub struct Modulation {
     blocks: Vec<Tensor<2>>,
+    rope: Option<Rope>,
 }
 
 impl Modulation {
     /// One row of every block, `[1, 6 * hidden]`.
     #[must_use]
     pub fn row(&self, index: usize) -> Self {
-        Self { blocks: self.blocks.iter().map(|block| block.clone().slice_dim(0, index..index + 1)).collect() }
+        let blocks = self.blocks.iter().map(|block| block.clone().slice_dim(0, index..index + 1)).collect();
+        Self { blocks, rope: self.rope.clone() }
     }
 }
 
@@ -67,6 +73,7 @@ impl Denoiser {
             timestep_embed_dim: denoiser.timestep_embed_dim,
             rope_base: denoiser.use_rope.then_some(denoiser.rope_base),
             head_dim: hidden / denoiser.num_heads,
+            horizon: config.horizon,
         }
     }
 
@@ -83,8 +90,9 @@ impl Denoiser {
         let time = self.time_mlp.forward(timesteps); // [batch, timestep_embed_dim]
         let condition = silu(Tensor::cat(vec![time, conditioning.vector.clone()], 1));
         let modulations =
-            self.transformer_blocks.iter().map(|block| block.ada_ln_modulation.forward(condition.clone()));
-        self.blocks(noisy, modulations, dropout)
+            self.transformer_blocks.iter().map(|block| unit_scales(block.ada_ln_modulation.forward(condition.clone())));
+        let rope = self.rope(&noisy.device());
+        self.blocks(noisy, modulations, rope.as_ref(), dropout)
     }
 
     /// The conditioning's part of every modulation: once per chunk.
@@ -92,20 +100,22 @@ impl Denoiser {
         let condition = silu(conditioning.vector.clone());
         let [_, width] = condition.dims();
         let rows = self.timestep_embed_dim..self.timestep_embed_dim + width;
-        self.modulation(&condition, rows, true)
+        let blocks = self.modulation(&condition, rows, true).into_iter().map(unit_scales);
+        Modulation { blocks: blocks.collect(), rope: None }
     }
 
     /// The time's part of every modulation, one row per timestep: once per checkpoint and sampler.
     pub fn time(&self, timesteps: &[f32]) -> Modulation {
         let time = silu(self.time_mlp.forward(timesteps));
-        self.modulation(&time, 0..self.timestep_embed_dim, false)
+        let blocks = self.modulation(&time, 0..self.timestep_embed_dim, false);
+        Modulation { blocks, rope: self.rope(&time.device()) }
     }
 
     /// The prediction while sampling: `[batch, horizon, action_dim]` at one timestep for the whole batch.
     pub fn denoise(&self, noisy: Tensor<3>, time: &Modulation, condition: &Modulation) -> Tensor<3> {
         let modulations =
             time.blocks.iter().zip(&condition.blocks).map(|(time, condition)| time.clone() + condition.clone());
-        self.blocks(noisy, modulations, None)
+        self.blocks(noisy, modulations, time.rope.as_ref(), None)
     }
 
     /// The time embedding alone, `[times, timestep_embed_dim]`.
@@ -113,21 +123,22 @@ impl Denoiser {
         self.time_mlp.forward(timesteps)
     }
 
-    fn modulation(&self, condition: &Tensor<2>, rows: core::ops::Range<usize>, bias: bool) -> Modulation {
+    fn modulation(&self, condition: &Tensor<2>, rows: core::ops::Range<usize>, bias: bool) -> Vec<Tensor<2>> {
         let blocks = self.transformer_blocks.iter();
-        let part = |block: &Block| block.ada_ln_modulation.forward_part(condition.clone(), rows.clone(), bias);
-        Modulation { blocks: blocks.map(part).collect() }
+        blocks.map(|block| block.ada_ln_modulation.forward_part(condition.clone(), rows.clone(), bias)).collect()
+    }
+
+    fn rope(&self, device: &Device) -> Option<Rope> {
+        self.rope_base.map(|base| Rope::new(self.horizon, self.head_dim, base, device))
     }
 
     fn blocks(
         &self,
         noisy: Tensor<3>,
         modulations: impl Iterator<Item = Tensor<2>>,
+        rope: Option<&Rope>,
         dropout: Option<&[Tensor<4>]>,
     ) -> Tensor<3> {
-        let [_, horizon, _] = noisy.dims();
-        let rope = self.rope_base.map(|base| Rope::new(horizon, self.head_dim, base, &noisy.device()));
-
         let x = self.input_proj.forward(noisy); // [batch, horizon, hidden]
         let x = match &self.pos_embedding {
             Some(position) => x + position.val(),
@@ -135,7 +146,7 @@ impl Denoiser {
         };
         let blocks = self.transformer_blocks.iter().zip(modulations).enumerate();
         let x = blocks.fold(x, |x, (i, (block, modulation))| {
-            block.forward(x, modulation, rope.as_ref(), dropout.map(|masks| &masks[i]))
+            block.forward(x, modulation, rope, dropout.map(|masks| &masks[i]))
         });
         self.output_proj.forward(x) // [batch, horizon, action_dim]
     }
