@@ -1,6 +1,4 @@
 //! Puts the built page into the program, when there is one, so that `mtdit publish` needs nothing beside it.
-#![expect(clippy::print_stdout, reason = "this is how a build script talks to Cargo")]
-
 #[path = "src/publish/listing.rs"]
 mod listing;
 

@@ -3,7 +3,6 @@
 #
 #   MTDIT_GOLDEN_DIR   folder of cases (default: tests/golden/cases)
 #   MTDIT_MATRIX       what `cargo consistency stages::` wrote under the same name: its rows are printed too
-#   MTDIT_WEB_PROFILE  cargo's profile (default: web, as the page is built)
 #
 # Needs what the page needs to be built: eval "$(.ci/wasm-toolchain)"; eval "$(.ci/web-tools)"
 set -euo pipefail
@@ -13,13 +12,12 @@ root="$(cd "$here/../.." && pwd)"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/mtdit/target}"
 export MTDIT_GOLDEN_DIR="${MTDIT_GOLDEN_DIR:-$root/tests/golden/cases}"
 export MTDIT_MATRIX="${MTDIT_MATRIX:-$CARGO_TARGET_DIR/matrix.jsonl}"
-profile="${MTDIT_WEB_PROFILE:-web}"
 export MTDIT_GOLDENS_WORKER="$CARGO_TARGET_DIR/goldens-worker"
 
-(cd "$root" && cargo build --profile "$profile" -p mtdit-tests --bin goldens --no-default-features \
+(cd "$root" && cargo build --release -p mtdit-tests --bin goldens --no-default-features \
     --target wasm32-unknown-unknown --locked)
 wasm-bindgen --target no-modules --no-typescript --out-dir "$MTDIT_GOLDENS_WORKER" \
-    "$CARGO_TARGET_DIR/wasm32-unknown-unknown/$profile/goldens.wasm"
+    "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/goldens.wasm"
 (cd "$here" && npm ci --silent)
 
 status=0

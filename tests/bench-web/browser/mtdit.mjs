@@ -34,6 +34,8 @@ class Engine {
         if (kind === 'Lost') {
             this.#fail(content);
         } else if (!LAST.has(kind)) {
+            // Seen with MTDIT_BENCH_VERBOSE: a silence of minutes says nothing.
+            console.debug(kind, kind === 'Step' ? `${content.done} of ${content.total}` : JSON.stringify(content));
             waiting?.hear(kind, content);
         } else if (waiting) {
             this.#open.delete(request);

@@ -130,6 +130,9 @@ fn is_last(event: &Event) -> bool {
     !matches!(event, Event::Progress(_) | Event::Stage(_) | Event::Step(_) | Event::Sampled { .. } | Event::Notice(_))
 }
 
+/// Hears what the engine says unasked.
+type Unasked = Rc<dyn Fn(Event)>;
+
 /// What the link keeps. Nothing is borrowed while somebody hears an answer, who may ask for more.
 #[derive(Default)]
 struct Link {
@@ -137,7 +140,7 @@ struct Link {
     dead: Cell<bool>,
     numbers: Cell<u32>,
     pending: RefCell<BTreeMap<u32, Answer>>,
-    unasked: RefCell<Option<Rc<dyn Fn(Event)>>>,
+    unasked: RefCell<Option<Unasked>>,
 }
 
 impl Link {

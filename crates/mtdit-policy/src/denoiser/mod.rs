@@ -145,9 +145,8 @@ impl Denoiser {
             None => x,
         };
         let blocks = self.transformer_blocks.iter().zip(modulations).enumerate();
-        let x = blocks.fold(x, |x, (i, (block, modulation))| {
-            block.forward(x, modulation, rope, dropout.map(|masks| &masks[i]))
-        });
+        let x = blocks
+            .fold(x, |x, (i, (block, modulation))| block.forward(x, modulation, rope, dropout.map(|masks| &masks[i])));
         self.output_proj.forward(x) // [batch, horizon, action_dim]
     }
 }

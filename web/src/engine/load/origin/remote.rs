@@ -105,7 +105,7 @@ impl<'a> Remote<'a> {
 
     /// The next bytes; those from the cache are at most `wanted`.
     pub(super) async fn next(&mut self, wanted: u64) -> Result<Option<Uint8Array>, LoadError> {
-        if let Some(chunk) = self.from_cache(wanted).await? {
+        if let Some(chunk) = self.cached_bytes(wanted).await? {
             self.position += u64::from(chunk.length());
             return Ok(Some(chunk));
         }
@@ -130,7 +130,7 @@ impl<'a> Remote<'a> {
     }
 
     /// The next bytes that the cache holds; `None` when it holds no more, or cannot be read any more.
-    async fn from_cache(&mut self, wanted: u64) -> Result<Option<Uint8Array>, LoadError> {
+    async fn cached_bytes(&mut self, wanted: u64) -> Result<Option<Uint8Array>, LoadError> {
         let read = match &mut self.stored {
             Stored::Whole(blobs) => blobs.next(wanted).await.map_err(|error| error.to_string()),
             Stored::Part(shelf) if self.position < shelf.have() => {

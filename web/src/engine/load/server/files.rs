@@ -57,7 +57,7 @@ impl<'a> ServerFiles<'a> {
     ) -> Result<Self, LoadError> {
         let mut files = Self { folder, place, record, ahead: Vec::new(), found: Found::default(), report };
         report.progress(&format!("Looking for {MANIFEST}"), 0, 0);
-        match files.from_server(MANIFEST, None, None, MAX_JSON).await {
+        match files.server_bytes(MANIFEST, None, None, MAX_JSON).await {
             Ok(bytes) => {
                 files.found.manifest = bytes.as_deref().and_then(listing::read);
                 let bytes = bytes.filter(|_| files.found.manifest.is_some());
@@ -88,7 +88,7 @@ impl<'a> ServerFiles<'a> {
         }
         self.found.is_offline = true;
         self.report.notice(format!("Offline: using the cached copy of {}.", self.folder.address()));
-        if let Some(bytes) = self.from_cache(MANIFEST).await? {
+        if let Some(bytes) = self.cached_bytes(MANIFEST).await? {
             self.found.manifest = listing::read(&bytes);
         }
         Ok(())
@@ -107,7 +107,7 @@ impl<'a> ServerFiles<'a> {
             return Ok(None);
         }
         if self.found.is_offline {
-            return self.from_cache(path).await;
+            return self.cached_bytes(path).await;
         }
         let hash = listed.as_ref().and_then(listing::hash);
         if hash.is_some()
@@ -119,7 +119,7 @@ impl<'a> ServerFiles<'a> {
             return Ok(Some(bytes));
         }
         let hint = if listed.is_some() { Some("manifest.json lists it; is the upload complete?") } else { hint };
-        let bytes = self.from_server(path, listed.as_ref(), hint, most).await?;
+        let bytes = self.server_bytes(path, listed.as_ref(), hint, most).await?;
         if let Some(bytes) = &bytes {
             Checksum::check(&self.folder.file(path), bytes, hash)?;
         }
@@ -134,7 +134,7 @@ impl<'a> ServerFiles<'a> {
     }
 
     /// A file as the last load left it.
-    async fn from_cache(&self, path: &str) -> Result<Option<Vec<u8>>, LoadError> {
+    async fn cached_bytes(&self, path: &str) -> Result<Option<Vec<u8>>, LoadError> {
         let (Some(place), Some(record)) = (self.place, self.record) else { return Ok(None) };
         match record.files.get(path) {
             Some(Some(_length)) => {
@@ -146,7 +146,7 @@ impl<'a> ServerFiles<'a> {
     }
 
     /// A file from the server; in pieces when the manifest says so.
-    async fn from_server(
+    async fn server_bytes(
         &mut self,
         path: &str,
         listed: Option<&ListedFile>,
