@@ -42,7 +42,7 @@ impl Block {
     }
 
     /// `[batch, horizon, hidden]` to the same, under a modulation `[batch, 6 * hidden]` whose scales hold their unit already
-    /// (see [`unit_scales`]).
+    /// (see `unit_scales`).
     pub fn forward(
         &self,
         x: Tensor<3>,
