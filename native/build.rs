@@ -1,4 +1,5 @@
 //! Puts the built page into the program, when there is one, so that `mtdit publish` needs nothing beside it.
+
 #[path = "src/publish/listing.rs"]
 mod listing;
 

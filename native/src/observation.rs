@@ -93,7 +93,7 @@ fn camera_index(name: &str, config: &PolicyConfig) -> Result<usize> {
 }
 
 /// Decodes a picture; its size is looked at before anything is allocated for it.
-fn picture(path: &Path) -> Result<Frame> {
+pub(crate) fn picture(path: &Path) -> Result<Frame> {
     let name = path.display();
     let mut reader = ImageReader::open(path)
         .with_context(|| format!("opening {name}"))?

@@ -184,13 +184,8 @@ fn answer(
 
 /// The names of the action's dimensions, when the checkpoint remembers them.
 pub(crate) fn action_names(folder: &CheckpointFolder, action_dim: usize) -> Vec<String> {
-    let remembered = || -> Option<Vec<String>> {
-        let text = fs::read_to_string(folder.root().join("mtdit.json")).ok()?;
-        let value: Value = serde_json::from_str(&text).ok()?;
-        let names = value["provenance"]["names"]["action"].as_array()?;
-        names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
-    };
-    remembered()
+    let remembered = folder.files().ok().map(|files| files.provenance.action_names);
+    remembered
         .filter(|names| names.len() == action_dim)
         .unwrap_or_else(|| (0..action_dim).map(|dim| format!("action {dim}")).collect())
 }

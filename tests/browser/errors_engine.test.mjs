@@ -8,6 +8,28 @@ import { assertSays, suite } from './suite.mjs';
 /** What a broken engine logs is for developers; here the sentences on the page count. */
 const LOUD = { loud: [/./] };
 
+/** Starts a run that takes long, and waits until its first step is shown. */
+async function runLong(page) {
+  await page.loaded();
+  await page.useSample();
+  await page.setNumber('samples', 16);
+  await page.setNumber('steps', 100);
+  await page.run();
+  await page.stepShown();
+}
+
+/** Restarts the engine, loads the checkpoint again and runs it. */
+async function restartAndRun(page) {
+  await page.restart();
+  await page.loadedAgain();
+  await page.useSample();
+  await page.setNumber('samples', 1);
+  await page.setNumber('steps', 2);
+  await page.run();
+  await page.finished();
+  assert.equal(await page.alertWords(), '', 'the old sentence is gone');
+}
+
 suite('faults of the engine', ({ claim }) => {
   const toy = async (more = {}) => ({ checkpoint: (await published('toy')).path, ...more });
 
@@ -40,35 +62,18 @@ suite('faults of the engine', ({ claim }) => {
     const page = await open(await toy({ backend: 'webgpu' }));
     assertSays(await page.failed(), /graphics device/, /restart/i);
     server.clear();
-    await page.restart();
-    await page.loadedAgain();
-    await page.useSample();
-    await page.setNumber('steps', 2);
-    await page.run();
-    await page.finished();
-    assert.equal(await page.alertWords(), '');
+    await restartAndRun(page);
   });
 
   claim('the device is lost during a run: a sentence, and Restart leads to a run', LOUD, async ({ server, open }) => {
     breakEngine(server, {});
     const page = await open(await toy({ backend: 'webgpu' }));
-    await page.loaded();
-    await page.useSample();
-    await page.setNumber('samples', 16);
-    await page.setNumber('steps', 100);
-    await page.run();
-    await page.stepShown();
+    await runLong(page);
     await tellEngine(page.tab, 'destroy');
     assertSays(await page.failed(), /graphics device/, /restart/i);
     await screenshot(page.tab, 'error-device-lost');
     server.clear();
-    await page.restart();
-    await page.loadedAgain();
-    await page.useSample();
-    await page.setNumber('samples', 1);
-    await page.setNumber('steps', 2);
-    await page.run();
-    await page.finished();
+    await restartAndRun(page);
   });
 
   claim('the device is lost while nothing happens: it is said, and Restart helps', LOUD, async ({ server, open }) => {
@@ -87,22 +92,12 @@ suite('faults of the engine', ({ claim }) => {
     LOUD,
     async ({ browser, open }) => {
       const page = await open(await toy({ backend: 'webgpu' }));
-      await page.loaded();
-      await page.useSample();
-      await page.setNumber('samples', 16);
-      await page.setNumber('steps', 100);
-      await page.run();
-      await page.stepShown();
+      await runLong(page);
       await browser.crashGpu();
       assertSays(await page.failed(), /graphics device/, /restart/i);
       // The browser starts the process anew, which takes a moment.
       await page.tab.waitForTimeout(2000);
-      await page.restart();
-      await page.loadedAgain();
-      await page.setNumber('samples', 1);
-      await page.setNumber('steps', 2);
-      await page.run();
-      await page.finished();
+      await restartAndRun(page);
     },
   );
 
@@ -116,11 +111,7 @@ suite('faults of the engine', ({ claim }) => {
     await page.run();
     assertSays(await page.failed(), /engine/i, /restart/i);
     server.clear();
-    await page.restart();
-    await page.loadedAgain();
-    await page.useSample();
-    await page.run();
-    await page.finished();
+    await restartAndRun(page);
   });
 
   claim("the engine's script is not there: a sentence", LOUD, async ({ server, open }) => {

@@ -4,12 +4,12 @@
 #   MTDIT_GOLDEN_DIR   folder of cases (default: tests/golden/cases)
 #   MTDIT_MATRIX       what `cargo consistency stages::` wrote under the same name: its rows are printed too
 #
-# Needs what the page needs to be built: eval "$(.ci/wasm-toolchain)"; eval "$(.ci/web-tools)"
+# Needs what the page needs to be built: .ci/web tests/browser/goldens.sh
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/mtdit/target}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 export MTDIT_GOLDEN_DIR="${MTDIT_GOLDEN_DIR:-$root/tests/golden/cases}"
 export MTDIT_MATRIX="${MTDIT_MATRIX:-$CARGO_TARGET_DIR/matrix.jsonl}"
 export MTDIT_GOLDENS_WORKER="$CARGO_TARGET_DIR/goldens-worker"

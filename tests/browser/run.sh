@@ -13,7 +13,7 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
 golden="$root/tests/golden"
-target="${CARGO_TARGET_DIR:-$HOME/.cache/mtdit/target}"
+target="${CARGO_TARGET_DIR:-$root/target}"
 dist="${MTDIT_WEB_DIST:-$root/web/dist}"
 export MTDIT="${MTDIT:-$target/release/mtdit}"
 export MTDIT_ARTEFACTS="${MTDIT_ARTEFACTS:-$target/browser}"

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { serve } from './server.mjs';
 
-const MTDIT = process.env.MTDIT ?? join(homedir(), '.cache/mtdit/target/release/mtdit');
+const MTDIT = process.env.MTDIT ?? fileURLToPath(new URL('../../target/release/mtdit', import.meta.url));
 /** What run.sh made: `site`, `pieces` and `checkpoints`. */
 const WORK = process.env.MTDIT_BROWSER_WORK ?? '';
 

@@ -400,9 +400,13 @@ fn train_config_json(config: &TrainConfig, saved: &mtdit_policy::checkpoint::LeR
     value
 }
 
+/// Most instructions that `mtdit.json` remembers: enough to choose from.
+const MOST_TASKS: usize = 100;
+
 /// `mtdit.json`: our own settings, and where the checkpoint comes from.
 fn extras_json(options: &TrainOptions, source: &SampleSource) -> Value {
     let names = |key: &str| source.dataset().feature(key).map(|feature| feature.names.clone()).unwrap_or_default();
+    let tasks: Vec<&str> = source.dataset().tasks().iter().map(|(_, task)| task).take(MOST_TASKS).collect();
     json!({
         EXTRAS_KEY: options.extras,
         "provenance": {
@@ -410,6 +414,7 @@ fn extras_json(options: &TrainOptions, source: &SampleSource) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "dataset": options.config.dataset.repo_id,
             "names": {"action": names("action"), "observation.state": names("observation.state")},
+            "tasks": tasks,
         },
     })
 }

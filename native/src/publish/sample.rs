@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use image::ImageReader;
 use mtdit_data::{Dataset, Window};
 use mtdit_policy::checkpoint::files::EXTRAS;
 use mtdit_policy::{Frame, Moment, Observation, Policy, PolicyConfig};
@@ -22,6 +21,7 @@ use super::seal;
 use super::site::{Names, is_inner};
 use crate::contact_sheet::{self, png};
 use crate::hub;
+use crate::observation::picture;
 
 /// The observation's numbers and words, below the checkpoint's folder.
 const OBSERVATION: &str = "sample/observation.json";
@@ -105,20 +105,16 @@ fn saved(order: &Order, policy: &Policy) -> Result<Observation> {
     );
     let mut history = Vec::new();
     for (paths, state) in sample.frames.iter().zip(sample.states) {
-        let frames = paths.iter().map(|path| picture(root, path)).collect::<Result<_>>()?;
+        let frames = paths.iter().map(|path| inner_picture(root, path)).collect::<Result<_>>()?;
         history.push(Moment { frames, state });
     }
     let task = order.task.clone().unwrap_or(sample.task);
     checked(Observation { history, task }, policy)
 }
 
-fn picture(root: &Path, path: &str) -> Result<Frame> {
+fn inner_picture(root: &Path, path: &str) -> Result<Frame> {
     ensure!(is_inner(path), "it names the picture `{path}`, which is not a path below the checkpoint's folder");
-    let reader = ImageReader::open(root.join(path)).and_then(ImageReader::with_guessed_format);
-    let picture = reader.with_context(|| format!("reading {path}"))?.decode();
-    let picture = picture.with_context(|| format!("{path} is not a picture that can be read"))?.into_rgb8();
-    let [width, height] = [picture.width(), picture.height()].map(|side| side as usize);
-    Ok(Frame { height, width, rgb: picture.into_raw().into() })
+    picture(&root.join(path))
 }
 
 /// An observation that the policy can be given.

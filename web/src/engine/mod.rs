@@ -209,8 +209,9 @@ impl State {
             }
             Request::Predict(request) => {
                 let ready = self.ready.as_mut().ok_or(EngineError::NothingLoaded)?;
+                let began = task::now();
                 let history = picture::history(&ready.policy, &request, &attachments).await?;
-                let prediction = sampling::predict(ready, history, &request, &task).await?;
+                let prediction = sampling::predict(ready, history, &request, began, &task).await?;
                 task.say(&Event::Predicted(prediction));
             }
             Request::Cached => task.say(&Event::Cached(load::cached().await)),

@@ -15,7 +15,7 @@ use mtdit_policy::{Conditioning, Features, Moment, Noise, PolicyError, SamplerKi
 /// Most chunks of one request.
 const MAX_SAMPLES: u32 = 64;
 
-/// Samples what a request asks for.
+/// Samples what a request asks for. `began` is when work on it began, which was with decoding its pictures.
 ///
 /// # Errors
 /// [`EngineError`] names what about the request does not fit the policy; [`EngineError::Cancelled`] between two steps.
@@ -23,6 +23,7 @@ pub(super) async fn predict(
     ready: &mut Ready,
     history: Vec<Moment>,
     request: &PredictRequest,
+    began: f64,
     task: &Task,
 ) -> Result<Prediction, EngineError> {
     if !(1..=MAX_SAMPLES).contains(&request.samples) {
@@ -32,9 +33,8 @@ pub(super) async fn predict(
         )));
     }
     let settings = settings(request)?;
-    let began = now();
     let plan = ready.plan(settings)?;
-    let (conditioning, mut timings) = encode(ready, history, &request.task, task).await?;
+    let (conditioning, mut timings) = encode(ready, history, &request.task, began, task).await?;
 
     let network = ready.policy.network().clone();
     let at = now();
@@ -51,6 +51,7 @@ pub(super) async fn predict(
         let mut sampler = ready.policy.sampler(&plan, noise, 1)?;
         let total = settings.evaluations(&ready.policy.config().objective).len();
         let mut done = 0;
+        let mut chunk = Vec::new();
         while let Some(query) = sampler.query() {
             task.go_on().await?;
             let at = now();
@@ -58,20 +59,19 @@ pub(super) async fn predict(
             sampler.feed(network.noise_predictor.denoise(query.x, &time, &condition));
             done += 1;
             // Reading the actions is part of a step: it is what makes the step visible.
-            let actions = actions(ready, sampler.clone().finish()).await?;
+            chunk = actions(ready, sampler.clone().finish()).await?;
             let milliseconds = now() - at;
             if sample == 0 {
                 timings.denoise.push(milliseconds);
             }
-            task.say(&Event::Step(StepReport { sample, done, total, actions, milliseconds }));
+            task.say(&Event::Step(StepReport { sample, done, total, actions: chunk.clone(), milliseconds }));
         }
-        let actions = actions(ready, sampler.finish()).await?;
-        finite(&actions)?;
-        task.say(&Event::Sampled { sample, actions: actions.clone() });
+        finite(&chunk)?;
+        task.say(&Event::Sampled { sample, actions: chunk.clone() });
         if sample == 0 {
             timings.total = now() - began;
         }
-        samples.push(actions);
+        samples.push(chunk);
     }
     Ok(Prediction { samples, timings, heap: heap() })
 }
@@ -81,6 +81,7 @@ async fn encode(
     ready: &mut Ready,
     history: Vec<Moment>,
     instruction: &str,
+    began: f64,
     task: &Task,
 ) -> Result<(Conditioning, Timings), EngineError> {
     let mut timings = Timings::default();
@@ -90,18 +91,11 @@ async fn encode(
     }
     history.iter().try_for_each(|moment| ready.policy.preprocessor().check(moment))?;
 
-    let at = now();
     let states: Vec<f32> = history.iter().flat_map(|moment| moment.state.iter().copied()).collect();
     let state = ready.policy.preprocessor().state(states, 1);
-    timings.preprocess = now() - at;
+    timings.preprocess = now() - began;
 
-    let at = now();
     let vision = vision(ready, &history, task, &mut timings).await?;
-    if let Some(vision) = &vision {
-        settle(ready, vision).await?;
-    }
-    timings.vision = now() - at - timings.preprocess;
-
     task.go_on().await?;
     let at = now();
     let text = text(ready, instruction)?;
@@ -131,8 +125,10 @@ async fn vision(
         let images = ready.policy.preprocessor().images(&[moment], 1)?;
         timings.preprocess += now() - at;
         if let Some(images) = images {
+            let at = now();
             let features = ready.policy.network().observation_encoder.vision(images);
             settle(ready, &features).await?;
+            timings.vision += now() - at;
             ready.vision.push((moment.frames.clone(), features));
         }
     }

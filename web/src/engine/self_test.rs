@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::EngineError;
 use super::policy::Ready;
 use super::sampling::{predict, read};
-use super::task::Task;
+use super::task::{Task, now};
 use crate::manifest::{ExpectedChunk, Manifest};
 use crate::protocol::{PredictRequest, SampleObservation, SelfTest};
 use mtdit_policy::checkpoint::LeRobotConfig;
@@ -130,12 +130,12 @@ pub(super) async fn known_answer(
     match known {
         Some((sample, history, expected)) => {
             let request = request(sample, expected);
-            let found = predict(ready, history, &request, task).await?;
+            let found = predict(ready, history, &request, now(), task).await?;
             verdict = Some(with_checkpoint(ready, &found.samples[0], expected).await?);
         }
         None => {
             let (history, request) = blank(ready);
-            predict(ready, history, &request, task).await?;
+            predict(ready, history, &request, now(), task).await?;
         }
     }
     task.hush(false);
