@@ -23,4 +23,10 @@ impl Conditioning {
         let steps = Tensor::cat(parts.into_iter().flatten().collect(), 2); // [batch, n_obs_steps, per_step]
         Self { vector: steps.flatten(1, 2) } // [batch, conditioning_dim]
     }
+
+    /// The whole batch several times over.
+    #[must_use]
+    pub fn repeated(&self, times: usize) -> Self {
+        Self { vector: self.vector.clone().repeat_dim(0, times) } // [times * batch, conditioning_dim]
+    }
 }

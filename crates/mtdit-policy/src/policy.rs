@@ -113,14 +113,16 @@ impl Policy {
         self.postprocessor.chunks(actions).await
     }
 
-    /// A batch to its loss, `[1]`.
+    /// A batch to its loss, `[1]`. Every sample is encoded once, however many draws of chance there are for it.
     pub fn loss(&self, network: &Network, batch: Batch, chance: Chance) -> Tensor<1> {
-        let conditioning = network.encode(batch.inputs);
-        let noisy = self.objective.noisy(batch.actions.clone(), chance.noise.clone(), &chance.timesteps);
+        let repeats = chance.timesteps.len() / batch.actions.dims()[0];
+        let conditioning = network.encode(batch.inputs).repeated(repeats);
+        let actions = batch.actions.repeat_dim(0, repeats); // [draws, horizon, action_dim]
+        let noisy = self.objective.noisy(actions.clone(), chance.noise.clone(), &chance.timesteps);
         let prediction =
             network.noise_predictor.forward(noisy, &chance.timesteps, &conditioning, chance.dropout.as_deref());
-        let target = self.objective.target(batch.actions, chance.noise);
-        let is_pad = self.config.do_mask_loss_for_padding.then_some(batch.action_is_pad);
+        let target = self.objective.target(actions, chance.noise);
+        let is_pad = self.config.do_mask_loss_for_padding.then(|| batch.action_is_pad.repeat_dim(0, repeats));
         mean_squared_error(prediction, target, is_pad)
     }
 

@@ -10,13 +10,14 @@ use crate::error::ConfigError;
 /// Name, and `[width, mlp, layers, heads]` of the vision tower, picture and patch size, and of the text tower.
 type Preset = (&'static str, [usize; 4], [usize; 2], [usize; 4]);
 
-const PRESETS: [Preset; 5] = [
+const PRESETS: [Preset; 6] = [
     ("openai/clip-vit-base-patch16", [768, 3072, 12, 12], [224, 16], [512, 2048, 12, 8]),
     ("openai/clip-vit-base-patch32", [768, 3072, 12, 12], [224, 32], [512, 2048, 12, 8]),
     ("openai/clip-vit-large-patch14", [1024, 4096, 24, 16], [224, 14], [768, 3072, 12, 12]),
     ("openai/clip-vit-large-patch14-336", [1024, 4096, 24, 16], [336, 14], [768, 3072, 12, 12]),
     // Ours, for training from scratch on a small machine.
     ("mtdit/clip-vit-tiny-patch16", [128, 512, 3, 2], [112, 16], [64, 256, 2, 1]),
+    ("mtdit/clip-vit-tabletop-patch8", [96, 384, 3, 3], [64, 8], [64, 256, 2, 1]),
 ];
 
 /// The shapes of a CLIP model known by name.

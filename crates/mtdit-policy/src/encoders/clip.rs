@@ -146,6 +146,15 @@ impl ClipTransformer {
         let mask = causal.then(|| causal_mask(length, &tokens.device())); // [1, 1, tokens, tokens]
         self.layers.iter().fold(tokens, |tokens, layer| layer.forward(tokens, mask.clone()))
     }
+
+    /// `[batch, tokens, width]` to the first token after the last layer, `[batch, 1, width]`.
+    ///
+    /// The last layer's other tokens would be read by nobody, so they are not computed.
+    pub(crate) fn forward_first(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let Some((last, layers)) = self.layers.split_last() else { return tokens.narrow(1, 0, 1) };
+        let tokens = layers.iter().fold(tokens, |tokens, layer| layer.forward(tokens, None));
+        last.forward_first(tokens)
+    }
 }
 
 /// Minus infinity, near enough, above the diagonal.
@@ -168,7 +177,18 @@ impl ClipLayer {
     }
 
     fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
-        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x), mask);
+        let normed = self.layer_norm1.forward(x.clone());
+        self.feed_forward(x + self.self_attn.forward(normed.clone(), normed, mask))
+    }
+
+    /// What [`Self::forward`] gives for the first token, `[batch, 1, width]`.
+    fn forward_first(&self, x: Tensor<3>) -> Tensor<3> {
+        let normed = self.layer_norm1.forward(x.clone());
+        let first = |x: Tensor<3>| x.narrow(1, 0, 1);
+        self.feed_forward(first(x) + self.self_attn.forward(first(normed.clone()), normed, None))
+    }
+
+    fn feed_forward(&self, x: Tensor<3>) -> Tensor<3> {
         x.clone() + self.mlp.forward(self.layer_norm2.forward(x))
     }
 }
@@ -192,22 +212,26 @@ impl ClipAttention {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
-        let [batch, length, width] = x.dims();
+    /// What `queries` `[batch, asking, width]` gather from `x` `[batch, tokens, width]`: `[batch, asking, width]`.
+    fn forward(&self, queries: Tensor<3>, x: Tensor<3>, mask: Option<Tensor<4>>) -> Tensor<3> {
+        let [batch, asking, width] = queries.dims();
         let head_dim = width / self.heads;
-        let split = |x: Tensor<3>| x.reshape([batch, length, self.heads, head_dim]).swap_dims(1, 2);
+        let split = |x: Tensor<3>| {
+            let [_, tokens, _] = x.dims();
+            x.reshape([batch, tokens, self.heads, head_dim]).swap_dims(1, 2)
+        };
 
-        let query = split(self.q_proj.forward(x.clone()) * as_f64(head_dim).sqrt().recip()); // [batch, heads, tokens, head_dim]
-        let key = split(self.k_proj.forward(x.clone()));
+        let query = split(self.q_proj.forward(queries) * as_f64(head_dim).sqrt().recip()); // [batch, heads, asking, head_dim]
+        let key = split(self.k_proj.forward(x.clone())); // [batch, heads, tokens, head_dim]
         let value = split(self.v_proj.forward(x));
 
-        let scores = matmul(query, key.swap_dims(2, 3), self.precision); // [batch, heads, tokens, tokens]
+        let scores = matmul(query, key.swap_dims(2, 3), self.precision); // [batch, heads, asking, tokens]
         let scores = match mask {
             Some(mask) => scores + mask,
             None => scores,
         };
-        let mixed = matmul(activation::softmax(scores, 3), value, self.precision); // [batch, heads, tokens, head_dim]
-        self.out_proj.forward(mixed.swap_dims(1, 2).reshape([batch, length, width]))
+        let mixed = matmul(activation::softmax(scores, 3), value, self.precision); // [batch, heads, asking, head_dim]
+        self.out_proj.forward(mixed.swap_dims(1, 2).reshape([batch, asking, width]))
     }
 }
 

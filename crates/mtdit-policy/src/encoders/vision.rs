@@ -53,8 +53,8 @@ impl VisionEncoder {
         let class = self.class_embedding.val().reshape([1, 1, width]).expand([batch, 1, width]);
         let tokens = Tensor::cat(vec![class, patches], 1); // [images, 1 + patches, feature]
         let tokens = tokens + self.position_embedding.val().unsqueeze::<3>();
-        let tokens = self.encoder.forward(self.pre_layrnorm.forward(tokens), false);
-        tokens.slice([0..batch, 0..1, 0..width]).reshape([batch, width]) // [images, feature]
+        let class = self.encoder.forward_first(self.pre_layrnorm.forward(tokens)); // [images, 1, feature]
+        class.reshape([batch, width]) // [images, feature]
     }
 
     /// The patch convolution as one matrix product: its stride is its size, so patches do not overlap.
