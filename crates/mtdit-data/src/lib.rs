@@ -72,4 +72,4 @@ pub use crate::stats::{FeatureStats, Statistic, Stats, compute_stats};
 pub use crate::tasks::Tasks;
 pub use crate::video::Frame;
 pub use crate::window::Window;
-pub use crate::writer::{DatasetSpec, DatasetWriter};
+pub use crate::writer::{DatasetSpec, DatasetWriter, Png};

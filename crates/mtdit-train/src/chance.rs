@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Beta, Distribution as _, StandardNormal};
 
+use crate::config::Timesteps;
 use crate::error::TrainError;
 use crate::folder::WeightFile;
 
@@ -121,6 +122,10 @@ pub struct ChanceSource {
     pub seed: u64,
     /// Noise to use instead of drawn noise.
     pub file: Option<NoiseFile>,
+    /// Draws of noise and time for every sample of a batch.
+    pub repeats: usize,
+    /// Which times are trained.
+    pub timesteps: Timesteps,
 }
 
 impl ChanceSource {
@@ -135,20 +140,32 @@ impl ChanceSource {
         batch: usize,
         device: &Device,
     ) -> Result<Chance, TrainError> {
-        let (noise, timesteps) = match &self.file {
+        let batch = batch * self.repeats;
+        let (noise, mut timesteps) = match &self.file {
             Some(file) => file.at(step, batch).ok_or_else(|| {
                 TrainError::Setting(format!("the noise file holds nothing for batch {step} of {batch} samples"))
             })?,
             None => draw(config, &mut generator(self.seed, Stream::Noise, step), batch),
         };
+        self.settle(config, &mut timesteps);
         let noise = tensor(config, noise, batch, device);
         Ok(Chance { noise, timesteps, dropout: self.dropout(config, step, batch, device) })
     }
 
     /// The chance of one batch of the held-out loss: the same at every evaluation.
     pub fn evaluation(&self, config: &PolicyConfig, index: u64, batch: usize, device: &Device) -> Chance {
-        let (noise, timesteps) = draw(config, &mut generator(self.seed, Stream::Evaluation, index), batch);
+        let (noise, mut timesteps) = draw(config, &mut generator(self.seed, Stream::Evaluation, index), batch);
+        self.settle(config, &mut timesteps);
         Chance { noise: tensor(config, noise, batch, device), timesteps, dropout: None }
+    }
+
+    /// Every time becomes the noisiest one, if that is asked for.
+    fn settle(&self, config: &PolicyConfig, timesteps: &mut [f32]) {
+        let ObjectiveConfig::Diffusion(diffusion) = &config.objective else { return };
+        if self.timesteps == Timesteps::Last {
+            #[expect(clippy::cast_precision_loss, reason = "timesteps are below 2^24")]
+            timesteps.fill((diffusion.num_train_timesteps - 1) as f32);
+        }
     }
 
     /// One mask per block, drawn on the device, which is seeded for this step alone.

@@ -78,6 +78,9 @@ pub enum TrainError {
         /// The last checkpoint.
         checkpoint: String,
     },
+    /// The policy could not be measured in its world.
+    #[error("measuring the policy in its world: {0}")]
+    Environment(Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else trains into the same folder.
     #[error("{path}: another training writes into this folder; wait for it, or give another --output_dir")]
     Locked {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::environment::EnvMetrics;
+
 /// One line of `metrics.jsonl`: averages over the updates since the last one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,6 +61,8 @@ pub enum TrainEvent {
     Metrics(StepMetrics),
     /// Held-out episodes were measured.
     Evaluated(EvalMetrics),
+    /// The policy acted in its world.
+    Acted(EnvMetrics),
     /// A checkpoint is complete.
     Saved(u64, PathBuf),
     /// The loop ended: at its last step, or because it was asked to.

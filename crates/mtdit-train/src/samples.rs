@@ -1,5 +1,7 @@
 //! Dataset to batches on the host: windows of states, actions and cropped frames.
 
+use std::ops::Range;
+
 use mtdit_data::{Dataset, FrameCache, Window};
 use mtdit_policy::PolicyConfig;
 use mtdit_policy::preprocess::image::center_offset;
@@ -26,6 +28,27 @@ pub struct HostBatch {
     pub action_is_pad: Vec<f32>,
     /// The instruction of each sample, as an index into [`SampleSource::tasks`].
     pub tasks: Vec<usize>,
+}
+
+impl HostBatch {
+    /// Some of its samples.
+    #[must_use]
+    pub fn part(&self, samples: Range<usize>) -> Self {
+        let batch = self.frames.len().max(1);
+        let rows = |values: &[f32]| {
+            let width = values.len() / batch;
+            values[samples.start * width..samples.end * width].to_vec()
+        };
+        Self {
+            frames: self.frames[samples.clone()].to_vec(),
+            pixels: rows(&self.pixels),
+            size: self.size,
+            states: rows(&self.states),
+            actions: rows(&self.actions),
+            action_is_pad: rows(&self.action_is_pad),
+            tasks: self.tasks[samples.clone()].to_vec(),
+        }
+    }
 }
 
 /// Everything needed to make a batch.

@@ -15,6 +15,7 @@ use crate::batch::Batcher;
 use crate::chance::{ChanceSource, NoiseFile};
 use crate::config::{EXTRAS_KEY, TrainConfig};
 use crate::ema::Ema;
+use crate::environment::Environment;
 use crate::error::TrainError;
 use crate::evaluate::{ActionErrors, PredictOptions, held_out_loss, predict, scalar};
 use crate::event::{EvalMetrics, Started, TrainEvent};
@@ -25,6 +26,7 @@ use crate::lock::OutputLock;
 use crate::metrics::{Averages, MetricsFile};
 use crate::optimizer::{Adam, AdamConfig, LearningRates};
 use crate::order::BatchOrder;
+use crate::replicas::{Learner, Replicas};
 use crate::samples::{HostBatch, Mode, SampleSource};
 use crate::save::{CheckpointWriter, Snapshot};
 use crate::schedule::LearningRate;
@@ -51,6 +53,7 @@ pub struct Trainer {
     rate: LearningRate,
     initial: LearningRates,
     writer: CheckpointWriter,
+    replicas: Replicas,
     step: u64,
     samples: u64,
     n_episodes: usize,
@@ -133,10 +136,16 @@ impl Trainer {
         };
         Ok(Self {
             held_out: HeldOut::new(&source, &held_out, config.max_eval_samples),
+            replicas: Replicas::new(options.extras.replicas, options.config.batch_size, options.device_name == "cpu")?,
             samples: progress.step * accumulate * progress.batch_size as u64,
             step: progress.step,
             n_episodes: training.len(),
-            chance: ChanceSource { seed: config.seed.unwrap_or(0), file },
+            chance: ChanceSource {
+                seed: config.seed.unwrap_or(0),
+                file,
+                repeats: options.extras.repeated_diffusion_steps,
+                timesteps: options.extras.timesteps,
+            },
             order: Some(order),
             lock,
             options,
@@ -172,11 +181,17 @@ impl Trainer {
         &self.source
     }
 
-    /// Trains to the last step, or until `stop` is set; then the present step is saved.
+    /// Trains to the last step, or until `stop` is set; then the present step is saved. With a world the policy is measured in it
+    /// every `env_eval_freq` steps and at the end.
     ///
     /// # Errors
     /// [`TrainError`]; checkpoints that were saved stay as they are.
-    pub fn run(mut self, stop: &AtomicBool, emit: &(dyn Fn(TrainEvent) + Sync)) -> Result<u64, TrainError> {
+    pub fn run(
+        mut self,
+        world: Option<&dyn Environment>,
+        stop: &AtomicBool,
+        emit: &(dyn Fn(TrainEvent) + Sync),
+    ) -> Result<u64, TrainError> {
         let config = self.options.config.clone();
         let accumulate = self.options.extras.accumulate as u64;
         let _lock = match self.lock.take() {
@@ -214,10 +229,16 @@ impl Trainer {
                 metrics.append(&line)?;
                 emit(TrainEvent::Evaluated(line));
             }
-            let due = u64::try_from(config.save_freq).is_ok_and(|every| every > 0 && self.step.is_multiple_of(every));
-            if config.save_checkpoint && (due || is_last || stop.load(Ordering::Relaxed)) {
+            let due = |freq: i64| u64::try_from(freq).is_ok_and(|every| every > 0 && self.step.is_multiple_of(every));
+            if config.save_checkpoint && (due(config.save_freq) || is_last || stop.load(Ordering::Relaxed)) {
                 let folder = self.save()?;
                 emit(TrainEvent::Saved(self.step, folder));
+            }
+            if let Some(world) = world.filter(|_| due(config.env_eval_freq) || (is_last && config.env_eval_freq > 0)) {
+                let policy = self.policy.with_network(self.evaluated());
+                let line = world.evaluate(&policy, self.step).map_err(TrainError::Environment)?;
+                metrics.append(&line)?;
+                emit(TrainEvent::Acted(line));
             }
         }
         if !averages.is_empty() && config.log_freq > 0 {
@@ -244,9 +265,9 @@ impl Trainer {
 
             let index = self.step * accumulate + part;
             let chance = self.chance.training(self.policy.config(), index, host.frames.len(), &self.options.device)?;
-            let loss = self.policy.loss(&self.network, self.batcher.batch(host), chance);
-            let new = NamedGradients::of(&loss, &self.network, self.keys);
-            update.loss += scalar(loss.inner())? / small(accumulate);
+            let learner = Learner { policy: &self.policy, batcher: &self.batcher, keys: self.keys };
+            let (loss, new) = self.replicas.gradients(learner, &self.network, host, chance)?;
+            update.loss += loss / small(accumulate);
             match &mut gradients {
                 Some(gradients) => gradients.add(new),
                 None => gradients = Some(new),

@@ -4,6 +4,25 @@ use crate::error::DataError;
 use crate::info::{Dtype, Feature};
 use crate::video::{Frame, encode_png};
 
+/// A picture as the PNG file that a dataset holds. Encoding is most of the work of recording, and any thread can do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Png {
+    height: usize,
+    width: usize,
+    bytes: Vec<u8>,
+}
+
+impl Png {
+    /// Encodes a picture; `field` is only named in the error.
+    ///
+    /// # Errors
+    /// When it has no pixels, too many, or another number of bytes than its size asks for.
+    pub fn encode(field: &str, frame: &Frame) -> Result<Self, DataError> {
+        let bytes = encode_png(frame).map_err(|problem| wrong(field, &problem))?;
+        Ok(Self { height: frame.height, width: frame.width, bytes })
+    }
+}
+
 /// One value of a row.
 pub(super) enum Cell {
     Numbers(Vec<f64>),
@@ -47,13 +66,13 @@ pub(super) fn numbers(feature: &Feature, values: &[(&str, &[f64])]) -> Result<Ve
     Ok(numbers.to_vec())
 }
 
-/// The picture of a camera in a frame, as a PNG file.
-pub(super) fn encoded(feature: &Feature, pictures: &[(&str, &Frame)]) -> Result<Vec<u8>, DataError> {
+/// The PNG file of a camera in a frame.
+pub(super) fn picture(feature: &Feature, pictures: &[(&str, &Png)]) -> Result<Vec<u8>, DataError> {
     let found = pictures.iter().find(|(key, _)| *key == feature.key);
-    let (_, frame) = found.ok_or_else(|| wrong(&feature.key, "the frame has no picture for it"))?;
-    if feature.picture_size() != Some((frame.height, frame.width)) {
-        let problem = format!("the picture has {}x{} pixels, another size is declared", frame.height, frame.width);
+    let (_, png) = found.ok_or_else(|| wrong(&feature.key, "the frame has no picture for it"))?;
+    if feature.picture_size() != Some((png.height, png.width)) {
+        let problem = format!("the picture has {}x{} pixels, another size is declared", png.height, png.width);
         return Err(wrong(&feature.key, &problem));
     }
-    encode_png(frame).map_err(|problem| wrong(&feature.key, &problem))
+    Ok(png.bytes.clone())
 }

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 
 use self::columns::{ParquetWriter, data_schema};
 use self::episode::{Columns, episode_stats, record_batch};
-use self::frame::{Cell, check_feature, encoded, numbers, wrong};
+pub use self::frame::Png;
+use self::frame::{Cell, check_feature, numbers, picture, wrong};
 use self::metadata::CHUNKS_SIZE;
 use crate::error::DataError;
 use crate::info::{DATA_PATH, Dtype, Feature, Fields, fill};
@@ -134,10 +135,25 @@ impl DatasetWriter {
         pictures: &[(&str, &Frame)],
         task: &str,
     ) -> Result<(), DataError> {
+        let encoded = pictures.iter().map(|(key, frame)| Png::encode(key, frame)).collect::<Result<Vec<Png>, _>>()?;
+        let pictures: Vec<(&str, &Png)> = pictures.iter().map(|(key, _)| *key).zip(&encoded).collect();
+        self.add_encoded_frame(values, &pictures, task)
+    }
+
+    /// The same with pictures that were encoded before.
+    ///
+    /// # Errors
+    /// As [`Self::add_frame`].
+    pub fn add_encoded_frame(
+        &mut self,
+        values: &[(&str, &[f64])],
+        pictures: &[(&str, &Png)],
+        task: &str,
+    ) -> Result<(), DataError> {
         let mut row = Vec::with_capacity(self.spec.features.len());
         for feature in &self.spec.features {
             row.push(if feature.dtype == Dtype::Image {
-                Cell::Picture(encoded(feature, pictures)?)
+                Cell::Picture(picture(feature, pictures)?)
             } else {
                 Cell::Numbers(numbers(feature, values)?)
             });

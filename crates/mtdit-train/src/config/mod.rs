@@ -151,11 +151,13 @@ pub struct JobConfig {
     pub tags: Vec<String>,
 }
 
-/// What `LeRobot` 0.6.1 has no word for.
+/// What `LeRobot` 0.6.1 has no word for, or cannot read.
 ///
 /// Saved under [`EXTRAS_KEY`] in `mtdit.json`, beside `train_config.json`, and read from there with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
+    /// The world that the policy is measured in, named as `env.type` is.
+    pub env: Option<Env>,
     /// What a new policy's image tower starts from.
     pub vision_encoder_init: VisionInit,
     /// Folder of a CLIP model; without it the Hub or its cache.
@@ -166,6 +168,12 @@ pub struct Extras {
     pub crop: Crop,
     /// Batches whose gradients are averaged into one update.
     pub accumulate: usize,
+    /// Parts of a batch that are computed side by side, one per core; zero: as many as cores and batch allow.
+    pub replicas: usize,
+    /// Draws of noise and time for every sample of a batch: its pictures are encoded once for all of them.
+    pub repeated_diffusion_steps: usize,
+    /// Which times a diffusion is trained at.
+    pub timesteps: Timesteps,
     /// The moving average of the weights.
     pub ema: EmaConfig,
     /// Checkpoints to keep; zero keeps all.
@@ -183,6 +191,14 @@ pub struct Extras {
     pub dry_run: bool,
     /// Address of the Hub.
     pub hf_endpoint: Option<String>,
+}
+
+/// A simulated world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Env {
+    /// mtdit's own tabletop.
+    Tabletop,
 }
 
 /// What a new policy's image tower starts from.
@@ -203,6 +219,17 @@ pub enum Crop {
     PerSample,
     /// At one place for the whole batch, as `LeRobot` 0.6.1 does.
     Shared,
+}
+
+/// Which times a diffusion is trained at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timesteps {
+    /// All of them, at random.
+    Sampled,
+    /// The noisiest one, where nothing of the actions is left in the input: a network that predicts samples then learns their
+    /// mean, which is plain regression. It is the baseline that a diffusion has to beat.
+    Last,
 }
 
 /// The moving average of the weights, in the words of newer `LeRobot`.

@@ -107,6 +107,8 @@ impl Extras {
     /// Names the first setting that is impossible.
     pub fn validate(&self) -> Result<(), ConfigError> {
         check("accumulate", self.accumulate, self.accumulate > 0, "an update needs at least one batch")?;
+        let repeats = self.repeated_diffusion_steps;
+        check("repeated_diffusion_steps", repeats, repeats > 0, "a sample needs at least one draw of noise")?;
         check(
             "frame_cache_gb",
             self.frame_cache_gb,

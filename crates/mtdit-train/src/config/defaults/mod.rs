@@ -27,7 +27,7 @@ static SECTIONS: [(&str, &[Flag]); 8] = [
     ("Beyond LeRobot", OURS),
 ];
 
-const NO_SIMULATOR: &str = "mtdit has no simulator; it measures held-out episodes (--dataset.eval_split, --eval_steps)";
+const NO_SIMULATOR: &str = "mtdit has one world of its own, --env.type=tabletop; for others it measures held-out episodes (--dataset.eval_split, --eval_steps)";
 const NO_UPLOAD: &str = "mtdit does not upload; push a finished checkpoint folder with `hf upload`";
 const NO_TRANSFORMS: &str = "random colour and geometry transforms are not part of mtdit; its augmentation is the random crop (--policy.image_crop_is_random)";
 const LOADER: &str = "batches are prepared by threads, ahead of the training step";
@@ -152,7 +152,7 @@ const RUN: &[Flag] = &[
     ignored("persistent_workers", Switch, "true", LOADER),
     ignored("dataloader_multiprocessing_context", Nullable(&Text), r#""spawn""#, LOADER),
     used("steps", Count, "100000", "updates of the weights"),
-    ignored("env_eval_freq", Integer, "20000", NO_SIMULATOR),
+    used("env_eval_freq", Integer, "20000", "with --env.type: steps between episodes in the world; 0 switches them off"),
     used("log_freq", Count, "200", "steps between log lines; 0: none"),
     used("eval_steps", Count, "0", "steps between measurements on held-out episodes; 0: none"),
     used("max_eval_samples", Count, "0", "held-out samples to measure, spread over the tasks; 0: all"),
@@ -177,8 +177,8 @@ const OPTIMIZER: &[Flag] = &[
 
 #[rustfmt::skip]
 const OTHERS: &[Flag] = &[
-    ignored("eval.n_episodes", Count, "50", NO_SIMULATOR),
-    ignored("eval.batch_size", Count, "0", NO_SIMULATOR),
+    used("eval.n_episodes", Count, "50", "with --env.type: episodes for each of its tasks"),
+    used("eval.batch_size", Count, "0", "with --env.type: episodes that run side by side; 0: as many as fit"),
     ignored("eval.use_async_envs", Switch, "true", NO_SIMULATOR),
     ignored("eval.recording", Switch, "false", NO_SIMULATOR),
     ignored("eval.recording_repo_id", Nullable(&Text), "null", NO_SIMULATOR),
@@ -205,12 +205,16 @@ const OTHERS: &[Flag] = &[
 
 #[rustfmt::skip]
 const OURS: &[Flag] = &[
+    ours("env.type", "env", Nullable(&OneOf(&["tabletop"])), "null", "let the policy act in this world every --env_eval_freq steps"),
     ours("policy.vision_encoder_init", "vision_encoder_init", OneOf(&["pretrained", "random"]), r#""pretrained""#, "start a new policy's image tower from CLIP's weights or from chance"),
     ours("policy.clip_path", "clip_path", Nullable(&Text), "null", "folder of a CLIP model (model.safetensors, config.json); null: the Hub or its cache"),
     ours("precision", "precision", OneOf(&["f32", "bf16"]), r#""f32""#, "f32, or bf16 around the matrix products with weights kept in f32"),
     ours("crop", "crop", OneOf(&["per_sample", "shared"]), r#""per_sample""#, "random crop: its own place for every sample, or one per batch as in LeRobot"),
     ours("accumulate", "accumulate", Count, "1", "batches whose gradients are averaged into one update"),
     ours("accelerator.gradient_accumulation.steps", "accumulate", Count, "1", "another name for --accumulate, from newer LeRobot"),
+    ours("replicas", "replicas", Count, "0", "parts of a batch computed side by side, one per core; 0: as many as cores and batch allow"),
+    ours("repeated_diffusion_steps", "repeated_diffusion_steps", Count, "1", "draws of noise and time per sample; its pictures are encoded once for all"),
+    ours("timesteps", "timesteps", OneOf(&["sampled", "last"]), r#""sampled""#, "diffusion times to train; last, with --policy.prediction_type=sample, is plain regression"),
     ours("ema.enable", "ema.enable", Switch, "false", "keep a moving average of the weights and save it beside them"),
     ours("ema.decay", "ema.decay", Nullable(&Number), "null", "constant decay, such as 0.99; null: the warm-up schedule below"),
     ours("ema.update_after_step", "ema.update_after_step", Count, "0", "updates during which the average copies the weights"),

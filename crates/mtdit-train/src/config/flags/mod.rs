@@ -138,7 +138,8 @@ fn last<'a>(given: &'a [Given], name: &str) -> Option<&'a Value> {
 
 /// The row of a flag, or the row of the subtree that it belongs to.
 fn lookup(name: &str) -> Result<&'static Flag, ConfigError> {
-    let found = flags().find(|flag| is_about(flag, name));
+    let exact = flags().find(|flag| flag.name == name);
+    let found = exact.or_else(|| flags().find(|flag| is_about(flag, name)));
     found.ok_or_else(|| ConfigError::UnknownFlag {
         flag: name.to_owned(),
         hint: nearest(name).map_or_else(String::new, |near| format!(" (did you mean --{near}?)")),

@@ -197,7 +197,8 @@ fn mistakes_are_answered_with_what_to_write() {
     expect("--steps", &["--steps needs a value"]);
     expect("outputs", &["`outputs`", "--name=value"]);
     expect("--policy.type=act", &["multi_task_dit only"]);
-    expect("--env.type=pusht", &["--env.type", "--eval_steps"]);
+    expect("--env.type=pusht", &["--env.type", "tabletop"]);
+    expect("--env.fps=10", &["--env.fps", "--env.type=tabletop", "--eval_steps"]);
     expect("--peft.r=8", &["--peft.r", "adapters"]);
     expect("--dataset.streaming=true", &["download"]);
     expect("--dataset.image_transforms.enable=true", &["random crop"]);
@@ -211,6 +212,7 @@ fn mistakes_are_answered_with_what_to_write() {
     expect("--config_path=nowhere", &["train_config.json", "nowhere"]);
     expect("--rename_map={a: b}", &["--policy.path"]);
     expect("--accumulate=0", &["accumulate is 0"]);
+    expect("--repeated_diffusion_steps=0", &["repeated_diffusion_steps is 0"]);
     let missing = run(&[]).expect_err("no dataset").to_string();
     assert!(missing.contains("--dataset.root"), "{missing}");
 }
