@@ -6,12 +6,13 @@ use std::process::Command;
 use serde_json::Value;
 
 /// All arrows there are.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("mtdit-policy", &[]),
     ("mtdit-data", &[]),
     ("mtdit-train", &["mtdit-data", "mtdit-policy"]),
-    ("mtdit-web", &["mtdit-policy"]),
-    ("mtdit", &["mtdit-data", "mtdit-policy", "mtdit-train", "mtdit-web"]),
+    ("mtdit-tabletop", &[]),
+    ("mtdit-web", &["mtdit-policy", "mtdit-tabletop"]),
+    ("mtdit", &["mtdit-data", "mtdit-policy", "mtdit-tabletop", "mtdit-train", "mtdit-web"]),
     ("mtdit-tests", &["mtdit-data", "mtdit-policy", "mtdit-train", "mtdit-web"]),
 ];
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mtdit_tabletop::Family;
 
 /// Train and run Multi-Task Diffusion Transformer robot policies.
 #[derive(Debug, Parser)]
@@ -22,8 +23,23 @@ const EXAMPLES: &str = "Examples:
   mtdit train         --dataset.root=datasets/my_robot --output_dir=outputs/my_robot
   mtdit predict       --checkpoint outputs/my_robot --image top=now.png --state 0.1,0.2,0.3 --task \"pick up the cube\" --out chunk.json
   mtdit eval          --checkpoint outputs/my_robot --dataset datasets/my_robot --out outputs/my_robot/eval
+  mtdit rollout       --checkpoint outputs/tabletop --out outputs/tabletop/rollout
   mtdit inspect       outputs/my_robot
   mtdit publish       outputs/my_robot --out site --dtype f16 --serve";
+
+const ROLLOUT_EXAMPLES: &str = "Examples:
+  mtdit rollout --checkpoint outputs/tabletop --out rollout                     # how often is each task done?
+  mtdit rollout --checkpoint outputs/tabletop --out rollout --tasks push,around --episodes 50
+  mtdit rollout --checkpoint outputs/tabletop --out rollout --swap              # does it listen to the words?
+  mtdit rollout --policy expert  --out expert                                   # what can be reached
+  mtdit rollout --policy nearest --out nearest --dataset datasets/tabletop      # what remembering alone can do
+
+The same --seed gives every policy the same scenes.";
+
+const GENERATE_EXAMPLES: &str = "Examples:
+  mtdit dataset generate tabletop --episodes 2000 --out datasets/tabletop
+  mtdit dataset generate tabletop --episodes 200  --out datasets/pushes --tasks push,place
+  mtdit train   --dataset.root=datasets/tabletop --output_dir=outputs/tabletop";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -38,11 +54,14 @@ pub(crate) enum Command {
     Predict(PredictArguments),
     /// Measure a checkpoint on held-out episodes of a dataset
     Eval(EvalArguments),
+    /// Let a checkpoint act in a simulated world, and count what it gets done
+    #[command(after_help = ROLLOUT_EXAMPLES)]
+    Rollout(RolloutArguments),
     /// Show what is in a checkpoint or a dataset
     Inspect(InspectArguments),
     /// Make a site on which visitors run checkpoints in their browser
     Publish(PublishArguments),
-    /// Look at, check or rewrite a LeRobot dataset
+    /// Look at, check, rewrite or make a LeRobot dataset
     Dataset {
         #[command(subcommand)]
         command: DatasetCommand,
@@ -75,7 +94,7 @@ pub(crate) struct SamplerArguments {
     /// Start diffusion at full noise instead of where LeRobot's spacing starts
     #[arg(long)]
     pub(crate) trailing: bool,
-    /// Seed of the noise
+    /// Seed of the noise, and of the scenes of a rollout
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
 }
@@ -138,6 +157,70 @@ pub(crate) struct EvalArguments {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) sampling: SamplerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RolloutArguments {
+    /// Checkpoint: a pretrained_model folder, or a training output
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Who steers
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) policy: Steering,
+    /// The world
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) world: WorldName,
+    /// Episodes for each family of tasks
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) episodes: u32,
+    /// Families of tasks, comma-separated: reach, lift, push, place, gather, separate, press, around [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,..")]
+    pub(crate) tasks: Vec<Family>,
+    /// Steps of a chunk that are executed before the next is sampled [default: the checkpoint's, 8 for nearest]
+    #[arg(long = "n_action_steps", alias = "n-action-steps", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) n_action_steps: Option<u16>,
+    /// Chunks that are sampled at once, at most
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) batch: u16,
+    /// Word every instruction as no data words it
+    #[arg(long = "held_out_phrasings", alias = "held-out-phrasings")]
+    pub(crate) held_out_phrasings: bool,
+    /// Ask for another task than the one that the scene was laid for
+    #[arg(long)]
+    pub(crate) swap: bool,
+    /// A dataset of the tabletop, for --policy mean and nearest
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dataset: Option<PathBuf>,
+    /// Episodes to show as videos: the first failure of every family, then the first success
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub(crate) videos: u16,
+    /// Folder for index.html, rollout.json and the videos
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) sampling: SamplerArguments,
+}
+
+/// A simulated world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WorldName {
+    /// A gripper over a table with pucks, zones, buttons and a wall.
+    #[default]
+    Tabletop,
+}
+
+/// Who steers in a rollout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Steering {
+    /// The policy of --checkpoint.
+    #[default]
+    Checkpoint,
+    /// The expert that datasets are recorded from.
+    Expert,
+    /// Nobody: always the mean action of --dataset.
+    Mean,
+    /// What was done in the most similar moment of --dataset.
+    Nearest,
 }
 
 #[derive(Debug, Args)]
@@ -220,4 +303,29 @@ pub(crate) enum DatasetCommand {
         #[arg(long, value_delimiter = ',', value_name = "N,N,..")]
         episodes: Option<Vec<usize>>,
     },
+    /// Record a simulated expert: the same dataset for the same seed
+    #[command(after_help = GENERATE_EXAMPLES)]
+    Generate(GenerateArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArguments {
+    /// The world
+    #[arg(value_enum, value_name = "WORLD")]
+    pub(crate) world: WorldName,
+    /// Episodes to record; the families of tasks take turns
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) episodes: u32,
+    /// The new folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Seed of everything that is drawn
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Families of tasks, comma-separated: reach, lift, push, place, gather, separate, press, around [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "NAME,..")]
+    pub(crate) tasks: Vec<Family>,
+    /// Strength of what pushes the expert off its way, so that the data shows how to come back; 0: nothing does
+    #[arg(long, default_value_t = 1.0, value_name = "SCALE")]
+    pub(crate) noise: f32,
 }

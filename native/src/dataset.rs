@@ -1,4 +1,4 @@
-//! `mtdit dataset`: look at, check or rewrite a `LeRobot` dataset.
+//! `mtdit dataset`: look at, check, rewrite or make a `LeRobot` dataset.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use mtdit_data::{Dataset, DatasetSpec, DatasetWriter, Dtype, Feature, Severity, check};
 
 use crate::cli::DatasetCommand;
+use crate::generate;
 use crate::plot::short;
 use crate::progress::Progress;
 
@@ -15,6 +16,7 @@ pub(crate) fn run(command: &DatasetCommand) -> Result<ExitCode> {
         DatasetCommand::Info { path } => info(path),
         DatasetCommand::Check { path } => checked(path),
         DatasetCommand::Export { path, out, episodes } => export(path, out, episodes.as_deref()),
+        DatasetCommand::Generate(arguments) => generate::run(arguments),
     }
 }
 

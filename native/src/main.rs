@@ -10,10 +10,16 @@ mod cli;
 mod backend;
 mod hub;
 mod train;
+mod first_run;
 mod dry_run;
 mod observation;
 mod predict;
 mod eval;
+mod seed;
+mod parallel;
+mod tabletop;
+mod generate;
+mod rollout;
 mod inspect;
 mod publish;
 mod dataset;
@@ -27,12 +33,17 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::{Cli, Command};
 
+/// Tensors come and go by the megabyte; the system's allocator gives such blocks back and asks for zeroed pages again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Train { arguments } => train::run(&arguments, cli.device),
         Command::Predict(arguments) => predict::run(&arguments, cli.device),
         Command::Eval(arguments) => eval::run(&arguments, cli.device),
+        Command::Rollout(arguments) => rollout::run(&arguments, cli.device),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Publish(arguments) => publish::run(&arguments, cli.device),
         Command::Dataset { command } => dataset::run(&command),

@@ -188,7 +188,8 @@ fn moment(report: &EvalReport, example: &Example) -> Result<String> {
     Ok(format!("{heading}<div class=\"frames\">{images}</div>\n{}", picture(&chunks)))
 }
 
-fn card(label: &str, value: &str, note: &str) -> String {
+/// A number that is looked at first.
+pub(crate) fn card(label: &str, value: &str, note: &str) -> String {
     let [label, value, note] = [label, value, note].map(escape);
     format!("<div class=\"card\"><span>{label}</span><strong>{value}</strong><span>{note}</span></div>\n")
 }
@@ -240,7 +241,8 @@ pub(crate) fn figure(caption: &str, png: &[u8]) -> String {
     )
 }
 
-fn picture(svg: &str) -> String {
+/// A drawing.
+pub(crate) fn picture(svg: &str) -> String {
     format!("<div class=\"plot\">{svg}</div>\n")
 }
 

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, process};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
-use mtdit_train::config::{VisionInit, help, parse};
-use mtdit_train::{ParsedFlags, Started, StepMetrics, TrainEvent, TrainOptions, Trainer};
+use mtdit_train::config::{Env, VisionInit, help, parse};
+use mtdit_train::{EnvMetrics, Environment, ParsedFlags, Started, StepMetrics, TrainEvent, TrainOptions, Trainer};
 
 use crate::cli::DeviceName;
 use crate::progress::{Progress, StepLine, format_count, log_line};
-use crate::{backend, dry_run, hub, plot};
+use crate::rollout::{Controller, Tabletop};
+use crate::{backend, dry_run, first_run, hub, plot};
 
 /// Exit status after Ctrl-C, as shells know it.
 const INTERRUPTED: u8 = 130;
@@ -23,12 +24,12 @@ pub(crate) fn run(arguments: &[String], device: DeviceName) -> Result<ExitCode> 
         say!("{}", help().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
-    if arguments.is_empty() {
-        bail!("nothing to train on; give --dataset.root=FOLDER (`mtdit train --help` shows all flags)");
-    }
-    let flags = parse(&with_device(arguments, device))?;
+    let first = arguments.is_empty().then(first_run::flags).transpose()?;
+    let flags = parse(&with_device(first.as_deref().unwrap_or(arguments), device))?;
     let options = options(flags)?;
+    let has_average = options.extras.ema.enable;
     let (is_dry, output_dir) = (options.extras.dry_run, options.output_dir.clone());
+    let config = options.extras.env.map(|Env::Tabletop| options.config.clone());
 
     let stop = stop_on_interrupt()?;
     let console = Console::new(output_dir.clone());
@@ -38,8 +39,15 @@ pub(crate) fn run(arguments: &[String], device: DeviceName) -> Result<ExitCode> 
         say!("{pages}");
         return Ok(ExitCode::SUCCESS);
     }
-    trainer.run(&stop, &|event| console.hear(event))?;
-    console.last_words();
+    let acting = |ended, episodes| console.act(ended, episodes);
+    let tabletop = config.map(|config| Tabletop::new(&config, &output_dir, &acting));
+    let world = tabletop.as_ref().map(|tabletop| tabletop as &dyn Environment);
+    if world.is_some() {
+        // A policy that does not fit its world is told so before it is trained.
+        Controller::policy(trainer.policy(), trainer.policy().default_sampler())?;
+    }
+    trainer.run(world, &stop, &|event| console.hear(event))?;
+    console.last_words(world.is_some(), has_average);
     Ok(if stop.load(Ordering::Relaxed) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
@@ -161,6 +169,7 @@ impl Console {
                 "step {}: eval_loss={:.4} eval_action_mae={:.4} (mean action: {:.4})",
                 metrics.step, metrics.eval_loss, metrics.eval_action_mae, metrics.eval_mean_action_mae
             )),
+            TrainEvent::Acted(metrics) => self.say(&acted(&metrics)),
             TrainEvent::Saved(step, folder) => {
                 self.say(&format!("Checkpoint policy after step {step}: {}", folder.display()));
                 if let Err(error) = self.draw() {
@@ -171,6 +180,17 @@ impl Console {
                 self.end_bar();
                 self.say(&format!("End of training at step {step}"));
             }
+        }
+    }
+
+    /// Episodes of the world have ended; the bar of the training rests meanwhile.
+    fn act(&self, ended: usize, episodes: usize) {
+        if ended == 0 {
+            self.end_bar();
+        }
+        self.with_bar("Acting", episodes as u64, |bar| bar.set(ended as u64, "episodes"));
+        if ended == episodes {
+            self.end_bar();
         }
     }
 
@@ -229,14 +249,22 @@ impl Console {
         Ok(())
     }
 
-    fn last_words(&self) {
+    /// Where everything is. The moving average, if there is one, is what the numbers were measured with.
+    fn last_words(&self, has_acted: bool, has_average: bool) {
         if let Err(error) = self.draw() {
             eprintln!("note: no picture of the training: {error:#}");
         }
         let folder = self.output_dir.display();
-        say!("checkpoint: {folder}/checkpoints/last");
+        let checkpoint = format!("{folder}/checkpoints/last{}", if has_average { "/pretrained_model_ema" } else { "" });
+        say!("checkpoint: {checkpoint}");
         say!("pictures:   {folder}/training.svg");
-        say!("next:       mtdit eval --checkpoint {folder} --out {folder}/eval");
+        if has_acted {
+            say!("videos:     {folder}/rollout/");
+            say!("next:       mtdit rollout --checkpoint {checkpoint} --episodes 50 --out {folder}/rollout/last");
+            say!("            mtdit publish {checkpoint} --out {folder}/site --serve");
+        } else {
+            say!("next:       mtdit eval --checkpoint {checkpoint} --out {folder}/eval");
+        }
     }
 
     fn started(&self) -> std::sync::MutexGuard<'_, Option<Started>> {
@@ -263,6 +291,21 @@ impl Console {
             None => eprintln!("{line}"),
         }
     }
+}
+
+/// Success in the world, and for each of its tasks.
+fn acted(metrics: &EnvMetrics) -> String {
+    let percent = |share: f64| format!("{:.0}%", share * 100.0);
+    let per_task = metrics.env_success_per_task.iter();
+    let per_task: Vec<String> = per_task.map(|(task, share)| format!("{task} {}", percent(*share))).collect();
+    format!(
+        "step {}: success {} over {} episodes in {:.0} s: {}",
+        metrics.step,
+        percent(metrics.env_success),
+        metrics.env_episodes,
+        metrics.env_s,
+        per_task.join(", ")
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]

@@ -55,3 +55,11 @@ fn errors_and_latencies_are_drawn() {
         is_a_picture(&latency_histogram(times).expect("it can be drawn"), &["Latency"]);
     }
 }
+
+#[test]
+fn success_is_drawn_with_its_interval() {
+    let bar = |name: &str, share| SuccessBar { name: name.to_owned(), share, interval: [share * 0.5, 1.0] };
+    let svg = success_plot(&[bar("reach", 0.9), bar("a<b", 0.0)]).expect("it can be drawn");
+    is_a_picture(&svg, &["reach", "a&lt;b", "50%", "intervals"]);
+    is_a_picture(&success_plot(&[]).expect("without bars"), &[]);
+}

@@ -19,6 +19,8 @@ pub(crate) struct MetricPoint {
     pub(crate) eval_action_mae: Option<f64>,
     /// The same error of always predicting the mean action.
     pub(crate) eval_mean_action_mae: Option<f64>,
+    /// Share of successful episodes in the world.
+    pub(crate) env_success: Option<f64>,
     /// Learning rate.
     pub(crate) lr: Option<f64>,
 }
@@ -63,6 +65,10 @@ pub(crate) fn training_curves(metrics: &[MetricPoint]) -> Result<String> {
         let mean = level(line(|point| point.eval_mean_action_mae));
         let lines = vec![Line::new("policy", ORANGE, error).dotted(), Line::new("mean action", GREY, mean)];
         panels.push(panel("Held-out action error", "mean |error|", lines));
+    }
+    let success = line(|point| point.env_success);
+    if !success.is_empty() {
+        panels.push(panel("Success in the world", "share of episodes", vec![Line::new("", ORANGE, success).dotted()]));
     }
     let rate = line(|point| point.lr);
     if !rate.is_empty() {

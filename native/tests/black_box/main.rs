@@ -9,5 +9,6 @@ mod interrupted;
 mod refused;
 mod predict;
 mod report;
+mod tabletop;
 mod hub;
 mod publish;

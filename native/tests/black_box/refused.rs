@@ -36,7 +36,8 @@ fn every_wrong_flag_is_refused_by_name() {
         ("--dataset.eval_split=1.0", "dataset.eval_split is 1"),
         ("--dataset.root=nowhere", "`meta/info.json` is missing"),
         ("--eval_steps=5", "set --dataset.eval_split"),
-        ("--env.type=pusht", "no simulator"),
+        ("--env.type=pusht", "expected one of tabletop, or null"),
+        ("--env.type=tabletop", "has pictures of 48 x 64"),
         ("--resume=true", "no train_config.json was found"),
         ("--config_path=nowhere", "no train_config.json was found"),
     ];
@@ -51,15 +52,23 @@ fn every_wrong_flag_is_refused_by_name() {
 #[test]
 fn a_training_needs_a_dataset() {
     let place = Place::new();
-    let nothing = run(&mut place.mtdit(&["train"]));
-    let sentence = nothing.refused_at_once();
-    assert!(sentence.contains("--dataset.root=FOLDER") && sentence.contains("mtdit train --help"), "{sentence}");
     let unnamed = run(&mut place.mtdit(&["train", "--output_dir=out"]));
     let sentence = unnamed.refused_at_once();
     assert!(sentence.contains("--dataset.root=FOLDER"), "{sentence}");
     let unknown = run(&mut place.mtdit(&["train", "--dataset.repo_id=nobody/nothing", "--output_dir=out"]));
     let sentence = unknown.refused();
     assert!(sentence.contains("the dataset nobody/nothing is not on this machine"), "{sentence}");
+}
+
+/// Without arguments it records a dataset of its own, but not over anything else.
+#[test]
+fn a_folder_that_is_no_dataset_is_not_recorded_over() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("datasets/tabletop")).expect("a folder can be made");
+    fs::write(place.path("datasets/tabletop/letter.txt"), "dear").expect("a file can be written");
+    let told = run(&mut place.mtdit(&["train"]));
+    assert!(told.refused().contains("datasets/tabletop is in the way"), "{}", told.refused());
+    assert!(place.path("datasets/tabletop/letter.txt").is_file(), "what was there is still there");
 }
 
 #[test]
