@@ -1,4 +1,4 @@
-// The page as a visitor uses it. Every selector of the tests stands in this file.
+// The page as a visitor uses it. Every selector of the tests stands in this file; those of the tabletop in table.mjs.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { LIMIT, drop, until } from './browser.mjs';
@@ -7,7 +7,15 @@ import { LIMIT, drop, until } from './browser.mjs';
 const at = (name) => `[data-test="${name}"]`;
 
 /** Sentences about faults, wherever they stand. */
-const FAULTS = ['engine-lost', 'device-error', 'load-error', 'observation-error', 'run-error', 'webcam-error'];
+const FAULTS = [
+  'engine-lost',
+  'device-error',
+  'load-error',
+  'observation-error',
+  'run-error',
+  'table-error',
+  'webcam-error',
+];
 /** Sentences that stop nothing. */
 const NOTICES = ['device-notice', 'load-notice', 'observation-notice'];
 

@@ -20,15 +20,29 @@ export const PIPELINE = { folder: join(GOLDEN, 'pipeline_ddim/checkpoint'), path
 /** Instructions of that policy. */
 export const TASKS = ['pick up the red cube', 'Put the CAN   in the bin, please!'];
 
+/** Checkpoints of this repository, and the address below which they are served as they lie. */
+const SHIPPED = fileURLToPath(new URL('../../models', import.meta.url));
+const SHIPPED_PATH = '/shipped/';
+
+/** The shipped policy of the tabletop: its address. */
+export function tabletopCheckpoint() {
+  assert.ok(existsSync(join(SHIPPED, 'tabletop/config.json')), 'models/tabletop is not there');
+  return `${SHIPPED_PATH}tabletop/`;
+}
+
 /** What run.sh trained: `toy` (diffusion), `flow` (flow matching), `small` (towers known by name), `blind` (no camera). */
 export function checkpoint(name) {
   return join(WORK, 'checkpoints', name);
 }
 
-/** The published site, with the golden checkpoints below `/golden/` and the site in pieces below `/pieces/`. */
+/**
+ * The published site, with the golden checkpoints below `/golden/`, the site in pieces below `/pieces/`, and the repository's
+ * checkpoints below `/shipped/`.
+ */
 export async function serveSite() {
   assert.ok(existsSync(join(WORK, 'site/index.html')), 'no site to test: start with tests/browser/run.sh');
-  return serve({ '/': join(WORK, 'site'), '/golden/': GOLDEN, '/pieces/': join(WORK, 'pieces') });
+  const folders = { '/golden/': GOLDEN, '/pieces/': join(WORK, 'pieces'), [SHIPPED_PATH]: SHIPPED };
+  return serve({ '/': join(WORK, 'site'), ...folders });
 }
 
 /** The site's list: `models/index.json`. */

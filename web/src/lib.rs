@@ -7,11 +7,13 @@
 //! ```
 //!
 //! Two programs are built from this package: `page`, small, so that it paints at once, and `engine`, which holds the policy and
-//! the backends. They share [`protocol`] and nothing else. [`manifest`] is what `mtdit publish` writes for them.
+//! the backends. They share [`protocol`] and [`tabletop`]'s part of it, nothing else. [`manifest`] is what `mtdit publish`
+//! writes for them.
 #![recursion_limit = "512"]
 
 pub mod manifest;
 pub mod protocol;
+pub mod tabletop;
 pub mod link;
 pub mod answer;
 pub mod record;

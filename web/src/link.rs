@@ -1,6 +1,6 @@
 //! What the page's own address says: a link that people can share.
 //!
-//! `?checkpoint=…&backend=…&task=…&seed=…&sampler=…&steps=…&trailing=…&samples=…&state=…`, each of them optional.
+//! `?checkpoint=…&backend=…&view=…&task=…&seed=…&sampler=…&steps=…&trailing=…&samples=…&state=…`, each of them optional.
 
 use crate::manifest::SITE;
 use crate::protocol::BackendChoice;
@@ -14,9 +14,11 @@ pub struct PageLink {
     pub checkpoint: Option<String>,
     /// The device to compute on.
     pub backend: Option<BackendChoice>,
+    /// What is shown of a checkpoint that was made for the tabletop.
+    pub view: Option<View>,
     /// The instruction.
     pub task: Option<String>,
-    /// Seed of the first chunk's noise.
+    /// Seed of the first chunk's noise; on the tabletop, of the scene.
     pub seed: Option<u64>,
     /// Name of the sampler.
     pub sampler: Option<String>,
@@ -30,6 +32,16 @@ pub struct PageLink {
     pub state: Option<Vec<f32>>,
 }
 
+/// What is shown of a checkpoint that was made for the tabletop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// The tabletop.
+    #[default]
+    Tabletop,
+    /// The fields for one observation, and the chunks sampled from it.
+    Observation,
+}
+
 impl PageLink {
     /// Reads a link; `value` gives a parameter by its name. What cannot be read is left out.
     pub fn read(value: impl Fn(&str) -> Option<String>) -> Self {
@@ -37,6 +49,7 @@ impl PageLink {
         Self {
             checkpoint: text("checkpoint"),
             backend: text("backend").and_then(|name| backend_by_name(&name)),
+            view: text("view").and_then(|name| view_by_name(&name)),
             task: text("task"),
             seed: text("seed").and_then(|text| text.trim().parse().ok()),
             sampler: text("sampler"),
@@ -56,6 +69,7 @@ impl PageLink {
         [
             ("checkpoint", self.checkpoint.clone()),
             ("backend", self.backend.map(|choice| backend_name(choice).to_owned())),
+            ("view", self.view.map(|view| view_name(view).to_owned())),
             ("task", self.task.clone()),
             ("seed", self.seed.map(|seed| seed.to_string())),
             ("sampler", self.sampler.clone()),
@@ -83,6 +97,18 @@ pub fn backend_name(choice: BackendChoice) -> &'static str {
 pub fn backend_by_name(name: &str) -> Option<BackendChoice> {
     let choices = [BackendChoice::Auto, BackendChoice::WebGpu, BackendChoice::Cpu];
     choices.into_iter().find(|&choice| backend_name(choice) == name.trim())
+}
+
+/// The word for a view in links.
+fn view_name(view: View) -> &'static str {
+    match view {
+        View::Tabletop => "tabletop",
+        View::Observation => "observation",
+    }
+}
+
+fn view_by_name(name: &str) -> Option<View> {
+    [View::Tabletop, View::Observation].into_iter().find(|&view| view_name(view) == name.trim())
 }
 
 /// Numbers between commas; `None` when one of them is not a finite number.
@@ -147,6 +173,7 @@ mod tests {
         let link = PageLink {
             checkpoint: Some("models/tiny".to_owned()),
             backend: Some(BackendChoice::WebGpu),
+            view: Some(View::Tabletop),
             task: Some("pick up the cube, gently".to_owned()),
             seed: Some(u64::MAX),
             sampler: Some("dpm++".to_owned()),
@@ -170,6 +197,7 @@ mod tests {
                 "steps" => "ten",
                 "state" => "1,NaN",
                 "backend" => "cuda",
+                "view" => "kitchen",
                 "task" => "  ",
                 _ => return None,
             };

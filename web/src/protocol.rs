@@ -2,9 +2,11 @@
 //!
 //! A message is an array: its text (JSON of [`Envelope`]) first, then attachments that JSON cannot hold (files, pictures,
 //! pixels), which the text names by their place. The page numbers its requests; every event says which request it answers.
-//! The engine works on one request at a time, in order; [`Request::Cancel`] is heard at once.
+//! The engine works on one request at a time, in order; [`Request::Cancel`] and [`Request::Tell`] are heard at once.
 
 use serde::{Deserialize, Serialize};
+
+use crate::tabletop;
 
 /// A message with the number of the request that it makes or answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,17 @@ pub enum Request {
     /// Samples chunks. Answered by [`Event::Step`] after every evaluation, [`Event::Sampled`] after every chunk and at last
     /// [`Event::Predicted`].
     Predict(PredictRequest),
+    /// Opens the tabletop, in place of one that is open. Answered by [`Event::Tabletop`], and by [`Event::Stage`],
+    /// [`Event::Step`] and [`Event::Sampled`] for its chunks, until it is cancelled or another checkpoint is loaded. The engine
+    /// works on other requests between its chunks.
+    Tabletop(tabletop::Opening),
+    /// Says something to the tabletop that the request of this number opened.
+    Tell {
+        /// The request.
+        request: u32,
+        /// What is said.
+        command: tabletop::Command,
+    },
     /// What is cached. Answered by [`Event::Cached`].
     Cached,
     /// Deletes a cached checkpoint. Answered by [`Event::Cached`].
@@ -127,6 +140,8 @@ pub enum Event {
     },
     /// All chunks are sampled.
     Predicted(Prediction),
+    /// How things stand on the tabletop.
+    Tabletop(tabletop::Report),
     /// All cached checkpoints.
     Cached(Vec<CachedCheckpoint>),
     /// Something the visitor should know; nothing stops.
@@ -237,6 +252,8 @@ pub struct PolicyCard {
     pub from_cache: bool,
     /// A sample observation that the checkpoint's folder offers.
     pub sample: Option<SampleObservation>,
+    /// Name of the world that it was made for and that the engine holds, if there is one: [`tabletop::WORLD`].
+    pub world: Option<String>,
     /// Result of the test with a known answer.
     pub self_test: SelfTest,
     /// Milliseconds: loading, warm-up and self-test.

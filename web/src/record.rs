@@ -206,6 +206,7 @@ pub(crate) mod examples {
             bytes: 4,
             from_cache: false,
             sample: None,
+            world: None,
             self_test: SelfTest { passed: true, words: String::new(), error: 0.0, tolerance: 1.0 },
             timings: Vec::new(),
             heap: 0,

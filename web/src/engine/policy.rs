@@ -9,6 +9,8 @@ use super::load::{Opened, Report, open};
 use super::task::{Task, heap, now};
 use super::{EngineError, self_test};
 use crate::protocol::{CameraCard, CheckpointRef, Dimension, PolicyCard, SelfTest};
+use crate::tabletop::WORLD;
+use crate::tabletop::eyes::Eyes;
 use mtdit_policy::config::ObjectiveConfig;
 use mtdit_policy::{Frame, Policy, Precision, SamplerKind, SamplerSettings, SamplingPlan, Statistics};
 
@@ -138,6 +140,7 @@ fn card(opened: &Opened<'_>, policy: &Policy) -> PolicyCard {
         bytes: opened.weights.bytes(),
         from_cache: opened.from_cache,
         sample: opened.sample.clone(),
+        world: Eyes::of(config, &opened.state_names, &opened.action_names).map(|_| WORLD.to_owned()),
         self_test: SelfTest { passed: false, words: "not tested yet".to_owned(), error: 0.0, tolerance: 0.0 },
         timings: Vec::new(),
         heap: 0,

@@ -24,6 +24,7 @@ pub(super) fn start(app: App) {
     // What the old engine failed at is over.
     app.checkpoint.fault.set(None);
     app.outcome.fault.set(None);
+    app.tabletop.fault.set(None);
     app.engine.start();
     let backend = device.choice.get_untracked();
     let request = app.engine.ask(Request::Start { backend }, &[], move |_, event, _| match event {

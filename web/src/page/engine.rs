@@ -12,6 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, Worker};
 
 use crate::protocol::{Envelope, Event, Failure, Request};
+use crate::tabletop::Command;
 
 /// Below the page. It keeps what is said to the engine until that listens.
 const SCRIPT: &str = "./engine_loader.js";
@@ -73,9 +74,19 @@ impl Engine {
 
     /// Stops a request.
     pub(super) fn cancel(self, request: u32) {
+        self.say(Request::Cancel { request });
+    }
+
+    /// Says something to the tabletop that a request has opened.
+    pub(super) fn tell(self, request: u32, command: Command) {
+        self.say(Request::Tell { request, command });
+    }
+
+    /// Says what has no answer of its own.
+    fn say(self, body: Request) {
         let link = self.0.get_value();
         let number = link.number();
-        if let Err(message) = link.post(number, Request::Cancel { request }, &[]) {
+        if let Err(message) = link.post(number, body, &[]) {
             self.lost(message);
         }
     }
@@ -127,7 +138,8 @@ fn read(event: &MessageEvent) -> Option<(Envelope<Event>, Vec<JsValue>)> {
 
 /// Whether nothing follows this event.
 fn is_last(event: &Event) -> bool {
-    !matches!(event, Event::Progress(_) | Event::Stage(_) | Event::Step(_) | Event::Sampled { .. } | Event::Notice(_))
+    let goes_on = matches!(event, Event::Progress(_) | Event::Stage(_) | Event::Step(_) | Event::Sampled { .. });
+    !(goes_on || matches!(event, Event::Tabletop(_) | Event::Notice(_)))
 }
 
 /// Hears what the engine says unasked.

@@ -9,8 +9,8 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, StorageEstimate, Url};
 
 use super::state::{App, Loading, Source};
-use super::{alert, cameras, observation, run, sample};
-use crate::link::checkpoint_address;
+use super::{alert, cameras, observation, run, sample, tabletop};
+use crate::link::{View, checkpoint_address};
 use crate::protocol::{CheckpointRef, Event, PolicyCard, Progress, Request};
 use crate::quantity::{self, Pace};
 
@@ -23,6 +23,8 @@ pub(super) enum After {
     Sample,
     /// What the visitor has put in is run.
     Run,
+    /// The policy acts on the tabletop.
+    Play,
 }
 
 impl Source {
@@ -74,6 +76,7 @@ pub(super) fn load_files(app: App, files: Vec<(String, File)>) {
 pub(super) fn load(app: App, source: Source, after: After) {
     let state = app.checkpoint;
     run::cancel(app);
+    tabletop::close(app);
     cancel(app);
     state.fault.set(None);
     state.notices.set(Vec::new());
@@ -129,15 +132,21 @@ fn loaded(app: App, card: Arc<PolicyCard>, after: After) {
     let state = app.checkpoint;
     state.loading.set(None);
     state.notices.update(|all| all.retain(|text| !text.contains("was cancelled")));
+    let link = app.link.get_value();
     observation::prepare(app, &card);
-    state.card.set(Some(card));
+    state.card.set(Some(card.clone()));
     state.ready.set(true);
+    tabletop::prepare(app, &card, &link);
     cameras::preview_all(app);
     list_cached(app);
     match after {
         After::Show => {}
-        After::Sample => sample::fill(app, true),
+        After::Sample => {
+            tabletop::show(app, View::Observation);
+            sample::fill(app, true);
+        }
         After::Run => run::start(app),
+        After::Play => tabletop::play(app),
     }
 }
 

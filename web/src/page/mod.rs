@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! checkpoint ─▶ device ─▶ observation ─▶ run ─▶ result
+//!                  └────▶ tabletop
 //! ```
 //!
 //! [`mount`] is its entry. Everything that computes is in the engine; a panel keeps signals (`state`), asks the engine
@@ -35,6 +36,8 @@ mod result;
 mod share;
 mod timings;
 mod values;
+
+mod tabletop;
 
 use leptos::prelude::*;
 use leptos::{ev, mount::mount_to};
@@ -75,7 +78,7 @@ fn page() -> impl IntoView {
                 {device::panel(app)}
                 {observation::panel(app)}
             </div>
-            <div class="column wide">{result::panel(app)}</div>
+            <div class="column wide">{tabletop::panel(app)} {result::panel(app)}</div>
         </div>
     }
 }
@@ -89,7 +92,10 @@ fn listen(app: App) {
         match event.key().as_str() {
             "Enter" if event.ctrl_key() || event.meta_key() => {
                 event.prevent_default();
-                run::start(app);
+                if untrack(|| tabletop::shows(app)) { tabletop::toggle(app) } else { run::start(app) }
+            }
+            "Escape" if untrack(|| tabletop::shows(app)) && app.checkpoint.ready.get_untracked() => {
+                tabletop::pause(app);
             }
             "Escape" if app.outcome.running.get_untracked().is_some() => run::cancel(app),
             "Escape" => loading::cancel(app),

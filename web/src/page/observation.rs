@@ -10,7 +10,7 @@ use wasm_bindgen::JsValue;
 use super::cameras::{self, Place, picture};
 use super::state::App;
 use super::zones::{moment_label, zones};
-use super::{alert, inputs, run, sample};
+use super::{alert, inputs, run, sample, tabletop};
 use crate::link::PageLink;
 use crate::protocol::{PolicyCard, PredictRequest};
 use crate::scale::four_digits;
@@ -180,8 +180,16 @@ pub(super) fn panel(app: App) -> impl IntoView {
         Some(card) => form(app, card).into_any(),
     };
     view! {
-        <section class="panel observation" aria-labelledby="observation-title" data-test="observation">
-            <h2 id="observation-title">"Observation"</h2>
+        <section
+            class="panel observation"
+            aria-labelledby="observation-title"
+            data-test="observation"
+            hidden=move || tabletop::shows(app)
+        >
+            <div class="row heading">
+                <h2 id="observation-title">"Observation"</h2>
+                {tabletop::way_back(app)}
+            </div>
             {form}
             {alert::fault(fields.fault, "observation-error")}
             {alert::notices(fields.notices, "observation-notice")}

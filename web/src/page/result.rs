@@ -8,7 +8,7 @@ use web_sys::KeyboardEvent;
 
 use super::plot::plot;
 use super::state::{App, Outcome};
-use super::{alert, download, share, timings, values};
+use super::{alert, download, share, tabletop, timings, values};
 use crate::record::Shape;
 
 /// Time between two steps of a replay.
@@ -27,7 +27,12 @@ pub(super) fn panel(app: App) -> impl IntoView {
         Some(shape) => plots(app, &shape).into_any(),
     };
     view! {
-        <section class="panel result" aria-labelledby="result-title" data-test="result">
+        <section
+            class="panel result"
+            aria-labelledby="result-title"
+            data-test="result"
+            hidden=move || tabletop::shows(app)
+        >
             <h2 id="result-title">"Actions"</h2>
             {alert::fault(outcome.fault, "run-error")}
             {controls(app)}
@@ -36,9 +41,9 @@ pub(super) fn panel(app: App) -> impl IntoView {
             {values::table(app)}
             <div class="row">
                 {download::buttons(app)}
-                {share::button(app)}
+                {share::button(app, "copy-link")}
             </div>
-            {share::written(app)}
+            {share::written(app, "link")}
         </section>
     }
 }

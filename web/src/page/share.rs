@@ -7,7 +7,8 @@ use web_sys::{Url, UrlSearchParams};
 
 use super::observation::is_diffusion;
 use super::state::{App, Source};
-use crate::link::PageLink;
+use super::tabletop;
+use crate::link::{PageLink, View};
 use crate::protocol::BackendChoice;
 
 /// What the page's address says.
@@ -30,6 +31,9 @@ fn current(app: App) -> PageLink {
     let Some(card) = app.checkpoint.card.get_untracked() else {
         return PageLink { checkpoint, backend, ..PageLink::default() };
     };
+    if untrack(|| tabletop::shows(app)) {
+        return tabletop::link(app, PageLink { checkpoint, backend, ..PageLink::default() });
+    }
     let states = fields.states.get_untracked();
     let moments =
         if fields.same.get_untracked() { states.len().saturating_sub(1)..states.len() } else { 0..states.len() };
@@ -38,6 +42,7 @@ fn current(app: App) -> PageLink {
     PageLink {
         checkpoint,
         backend,
+        view: card.world.is_some().then_some(View::Observation),
         task: Some(fields.task.get_untracked()).filter(|task| !task.is_empty()),
         seed: fields.seed.get_untracked().trim().parse().ok(),
         sampler: Some(fields.sampler.get_untracked()),
@@ -61,7 +66,7 @@ fn address(link: &PageLink) -> Option<String> {
 }
 
 /// The button, which also writes the link into the address bar.
-pub(super) fn button(app: App) -> impl IntoView {
+pub(super) fn button(app: App, test: &'static str) -> impl IntoView {
     let copied = app.outcome.copied;
     let copy = move |_| {
         let Some(address) = address(&current(app)) else { return };
@@ -76,14 +81,14 @@ pub(super) fn button(app: App) -> impl IntoView {
         });
     };
     view! {
-        <button type="button" data-test="copy-link" on:click=copy>
+        <button type="button" data-test=test on:click=copy>
             "Copy link"
         </button>
     }
 }
 
 /// The link for copying by hand, and what came of copying it.
-pub(super) fn written(app: App) -> impl IntoView {
+pub(super) fn written(app: App, id: &'static str) -> impl IntoView {
     let copied = app.outcome.copied;
     let shown = move || {
         copied.get().map(|(address, done)| {
@@ -96,8 +101,8 @@ pub(super) fn written(app: App) -> impl IntoView {
                 (false, _) => "This browser does not let the page copy. Copy the link from here:",
             };
             view! {
-                <label for="link">{words}</label>
-                <input id="link" type="text" readonly=true data-test="link" prop:value=address />
+                <label for=id>{words}</label>
+                <input id=id type="text" readonly=true data-test=id prop:value=address />
             }
         })
     };

@@ -8,6 +8,7 @@ use web_sys::File;
 
 use super::cameras::Pictures;
 use super::engine::Engine;
+use super::tabletop::Tabletop;
 use crate::link::PageLink;
 use crate::manifest::Listed;
 use crate::protocol::{BackendChoice, CachedCheckpoint, DeviceReport, PolicyCard, Prediction, Progress};
@@ -22,6 +23,7 @@ pub(super) struct App {
     pub(super) checkpoint: Checkpoint,
     pub(super) observation: Observation,
     pub(super) outcome: Outcome,
+    pub(super) tabletop: Tabletop,
     /// What the address said, until a checkpoint takes it.
     pub(super) link: StoredValue<PageLink>,
 }
@@ -35,6 +37,7 @@ impl App {
             checkpoint: Checkpoint::new(),
             observation: Observation::new(),
             outcome: Outcome::new(),
+            tabletop: Tabletop::new(),
             link: StoredValue::new(link),
         }
     }
