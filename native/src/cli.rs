@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mtdit_policy::SamplerSettings;
 use mtdit_tabletop::Family;
 
 /// Train and run Multi-Task Diffusion Transformer robot policies.
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "Examples:
   mtdit predict       --checkpoint outputs/my_robot --image top=now.png --state 0.1,0.2,0.3 --task \"pick up the cube\" --out chunk.json
   mtdit eval          --checkpoint outputs/my_robot --dataset datasets/my_robot --out outputs/my_robot/eval
   mtdit rollout       --checkpoint outputs/tabletop --out outputs/tabletop/rollout
+  mtdit bench         --checkpoint outputs/my_robot
   mtdit inspect       outputs/my_robot
   mtdit publish       outputs/my_robot --out site --dtype f16 --serve";
 
@@ -35,6 +37,14 @@ const ROLLOUT_EXAMPLES: &str = "Examples:
   mtdit rollout --policy nearest --out nearest --dataset datasets/tabletop      # what remembering alone can do
 
 The same --seed gives every policy the same scenes.";
+
+const BENCH_EXAMPLES: &str = "Examples:
+  mtdit bench                                                    # LeRobot's default architecture, random weights
+  mtdit bench --checkpoint outputs/my_robot --samplers ddim-10,dpm++-5 --runs 50
+  mtdit bench --cameras 1,2,3 --batch 1,8 --training --out bench.json
+  mtdit bench --compare lerobot --python ~/.cache/mtdit/lerobot-venv/bin/python
+
+Nothing else should run on the machine meanwhile.";
 
 const GENERATE_EXAMPLES: &str = "Examples:
   mtdit dataset generate tabletop --episodes 2000 --out datasets/tabletop
@@ -57,6 +67,9 @@ pub(crate) enum Command {
     /// Let a checkpoint act in a simulated world, and count what it gets done
     #[command(after_help = ROLLOUT_EXAMPLES)]
     Rollout(RolloutArguments),
+    /// Measure how long a policy takes on this machine, and how long LeRobot takes
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArguments),
     /// Show what is in a checkpoint or a dataset
     Inspect(InspectArguments),
     /// Make a site on which visitors run checkpoints in their browser
@@ -221,6 +234,92 @@ pub(crate) enum Steering {
     Mean,
     /// What was done in the most similar moment of --dataset.
     Nearest,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// Checkpoint: a pretrained_model folder, or a training output [default: an architecture with random weights]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["architecture", "cameras"])]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Architecture to measure with random weights
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) architecture: Architecture,
+    /// Cameras of an architecture, comma-separated: each number is measured
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "2",
+        value_name = "N,..",
+        value_parser = clap::value_parser!(u8).range(1..=3)
+    )]
+    pub(crate) cameras: Vec<u8>,
+    /// Observations at once, comma-separated: each number is measured
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1",
+        value_name = "N,..",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub(crate) batch: Vec<u16>,
+    /// Samplers with their steps, comma-separated [default: of ddpm-100, ddim-10, dpm++-10, euler-10 and euler-100 those that fit]
+    #[arg(long, value_delimiter = ',', value_name = "NAME-STEPS,..", value_parser = crate::bench::sampler)]
+    pub(crate) samplers: Vec<SamplerSettings>,
+    /// Runs that count
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) runs: u16,
+    /// Runs before them that do not
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub(crate) warmup: u16,
+    /// Measure a training step too: forward, backward and optimizer on random samples
+    #[arg(long)]
+    pub(crate) training: bool,
+    /// Samples of a training step
+    #[arg(
+        long = "training_batch",
+        alias = "training-batch",
+        default_value_t = 32,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub(crate) training_batch: u16,
+    /// Write every number here as JSON: a file, or a folder for bench.json
+    #[arg(long, value_name = "DIR|FILE.json")]
+    pub(crate) out: Option<PathBuf>,
+    /// Measure another program with the same weights
+    #[arg(long, value_enum)]
+    pub(crate) compare: Option<Competitor>,
+    /// The Python that has LeRobot
+    #[arg(long, value_name = "PATH", default_value = "python3", requires = "compare")]
+    pub(crate) python: PathBuf,
+    /// What it runs [default: tests/lerobot/bench.py of the repository that this is called in]
+    #[arg(long, value_name = "FILE.py", requires = "compare")]
+    pub(crate) script: Option<PathBuf>,
+    /// Measure LeRobot with torch.compile too, which takes minutes
+    #[arg(long, requires = "compare")]
+    pub(crate) compile: bool,
+    /// Load the checkpoint once, answer how long it took, and end: what this command starts to measure loading
+    #[arg(long = "load_only", hide = true, requires = "checkpoint")]
+    pub(crate) load_only: bool,
+}
+
+/// An architecture to measure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Architecture {
+    /// LeRobot's defaults: CLIP ViT-B/16, frames of 480 x 640.
+    #[default]
+    Default,
+    /// models/presets/small, frames of 128 x 128.
+    Small,
+    /// models/presets/tabletop, frames of 64 x 64.
+    Tabletop,
+}
+
+/// A program to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Competitor {
+    /// LeRobot on PyTorch.
+    Lerobot,
 }
 
 #[derive(Debug, Args)]

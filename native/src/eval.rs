@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::slice;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
@@ -22,9 +23,10 @@ use crate::contact_sheet::{Frame, png};
 use crate::dataset::known_episodes;
 use crate::hub;
 use crate::observation::drawn_noise;
+use crate::percentiles::Percentiles;
 use crate::predict::{Timings, action_names, load, sampler, timed, write};
 use crate::progress::Progress;
-use crate::report::{Baseline, EvalReport, Example, Latency, eval_report};
+use crate::report::{Baseline, EvalReport, Example, eval_report};
 
 /// Moments shown with pictures.
 const EXAMPLES: usize = 6;
@@ -222,54 +224,26 @@ fn latencies(
     settings: SamplerSettings,
     anchors: &[usize],
     seed: u64,
-) -> Result<(Latency, Vec<(String, f64)>)> {
+) -> Result<(Percentiles, Vec<(String, f64)>)> {
     let mut timings: Vec<Timings> = Vec::new();
     let bar = Progress::new("Timing", TIMED as u64);
     for i in 0..=TIMED {
         let anchor = anchors[i * anchors.len() / (TIMED + 1)];
         let observation = observation(policy, source, anchor)?;
         let noise = drawn_noise(policy.config(), settings, seed, policy.device());
-        let (_, took) = timed(policy, &observation, plan, noise)?;
+        let (_, took) = timed(policy, slice::from_ref(&observation), plan, noise)?;
         if i > 0 {
             timings.push(took);
             bar.set(i as u64, "chunks");
         }
     }
     bar.finish();
-    let mut all: Vec<f64> = timings.iter().map(Timings::total).collect();
-    all.sort_by(f64::total_cmp);
-    let median = |values: &mut Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        percentile(values, 0.5)
-    };
     let names = Timings::default().stages().map(|(stage, _)| stage);
     let stages = names.iter().enumerate().map(|(i, name)| {
-        let mut values = timings.iter().map(|took| took.stages()[i].1).collect();
-        ((*name).to_owned(), median(&mut values))
+        let times = timings.iter().map(|took| took.stages()[i].1).collect();
+        ((*name).to_owned(), Percentiles::of(times).p50)
     });
-    #[expect(clippy::cast_precision_loss, reason = "a handful of timings")]
-    let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
-    let latency = Latency {
-        p50: percentile(&all, 0.5),
-        p95: percentile(&all, 0.95),
-        p99: percentile(&all, 0.99),
-        mean,
-        n: all.len(),
-        all: all.clone(),
-    };
-    Ok((latency, stages.collect()))
-}
-
-/// The nearest-rank percentile of sorted values.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a handful of timings"
-)]
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+    Ok((Percentiles::of(timings.iter().map(Timings::total).collect()), stages.collect()))
 }
 
 fn examples(policy: &Policy, source: &SampleSource, predictions: &Predictions) -> Result<Vec<Example>> {

@@ -14,12 +14,14 @@ mod first_run;
 mod dry_run;
 mod observation;
 mod predict;
+mod percentiles;
 mod eval;
 mod seed;
 mod parallel;
 mod tabletop;
 mod generate;
 mod rollout;
+mod bench;
 mod inspect;
 mod publish;
 mod dataset;
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments, cli.device),
         Command::Eval(arguments) => eval::run(&arguments, cli.device),
         Command::Rollout(arguments) => rollout::run(&arguments, cli.device),
+        Command::Bench(arguments) => bench::run(&arguments, cli.device),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Publish(arguments) => publish::run(&arguments, cli.device),
         Command::Dataset { command } => dataset::run(&command),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -33,11 +34,11 @@ pub(crate) fn run(arguments: &PredictArguments, device: DeviceName) -> Result<Ex
             Some(path) if sample == 0 => noise_from_file(path, policy.config(), settings, seed, policy.device())?,
             _ => drawn_noise(policy.config(), settings, seed, policy.device()),
         };
-        let (chunk, took) = timed(&policy, &observation, &plan, noise)?;
+        let (sampled, took) = timed(&policy, slice::from_ref(&observation), &plan, noise)?;
         if sample == 0 {
             timings = took;
         }
-        chunks.push(chunk);
+        chunks.extend(sampled);
     }
 
     let names = action_names(&folder, policy.config().action_dim);
@@ -108,10 +109,10 @@ impl Timings {
 /// What [`Policy::predict`] does, with a clock between the stages.
 pub(crate) fn timed(
     policy: &Policy,
-    observation: &Observation,
+    observations: &[Observation],
     plan: &SamplingPlan,
     noise: Noise,
-) -> Result<(ActionChunk, Timings)> {
+) -> Result<(Vec<ActionChunk>, Timings)> {
     let mut timings = Timings::default();
     let device = policy.device().clone();
     let clock = |began: Instant| {
@@ -122,7 +123,7 @@ pub(crate) fn timed(
     let network = policy.network();
 
     let began = Instant::now();
-    let inputs = policy.preprocessor().inputs(std::slice::from_ref(observation))?;
+    let inputs = policy.preprocessor().inputs(observations)?;
     timings.preprocess = clock(began);
 
     let began = Instant::now();
@@ -138,7 +139,7 @@ pub(crate) fn timed(
     let condition = network.noise_predictor.condition(&conditioning);
     timings.conditioning = clock(began);
 
-    let mut sampler = policy.sampler(plan, noise, 1)?;
+    let mut sampler = policy.sampler(plan, noise, observations.len())?;
     while let Some(query) = sampler.query() {
         let began = Instant::now();
         let time = plan.time(query.index);
@@ -149,8 +150,7 @@ pub(crate) fn timed(
     let began = Instant::now();
     let chunks = pollster::block_on(policy.postprocessor().chunks(sampler.finish()))?;
     timings.postprocess = clock(began);
-    let chunk = chunks.into_iter().next().context("one chunk per observation")?;
-    Ok((chunk, timings))
+    Ok((chunks, timings))
 }
 
 fn answer(

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use crate::percentiles::Percentiles;
 use crate::plot::{self, short};
 
 /// What was measured, and on what.
@@ -41,8 +42,8 @@ pub(crate) struct EvalReport {
     pub(crate) mean_action: Baseline,
     /// Standard deviation over the samples of one moment, for every action dimension.
     pub(crate) spread_per_dim: Vec<f64>,
-    /// How long predictions took.
-    pub(crate) latency: Latency,
+    /// How long predictions took, in milliseconds.
+    pub(crate) latency: Percentiles,
     /// Where that time went, stage by stage, in milliseconds.
     pub(crate) stages: Vec<(String, f64)>,
     /// A few moments to look at.
@@ -58,23 +59,6 @@ pub(crate) struct Baseline {
     pub(crate) mae_per_dim: Vec<f64>,
     /// Mean absolute error of every step of the chunk.
     pub(crate) mae_per_step: Vec<f64>,
-}
-
-/// Times of predictions in milliseconds.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Latency {
-    /// Half of the predictions were faster.
-    pub(crate) p50: f64,
-    /// Nineteen of twenty were faster.
-    pub(crate) p95: f64,
-    /// Ninety-nine of a hundred were faster.
-    pub(crate) p99: f64,
-    /// Their mean.
-    pub(crate) mean: f64,
-    /// Predictions timed.
-    pub(crate) n: usize,
-    /// Each of them.
-    pub(crate) all: Vec<f64>,
 }
 
 /// One moment of one episode.
@@ -301,7 +285,7 @@ mod tests {
             mse_per_step: vec![0.1; 4],
             mae_per_step: vec![0.3; 4],
             mean_action: baseline.clone(),
-            latency: Latency { p50: 35.0, n: 3, all: vec![30.0, 35.0, 60.0], ..Latency::default() },
+            latency: Percentiles::of(vec![30.0, 35.0, 60.0]),
             stages: vec![("encode".to_owned(), 12.0)],
             examples: vec![Example {
                 task: "pick \"it\" up & go".to_owned(),

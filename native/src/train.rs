@@ -142,12 +142,14 @@ fn now() -> String {
 struct Console {
     output_dir: PathBuf,
     bar: Mutex<Option<Progress>>,
+    /// Whether the bar is that of episodes in a world.
+    acts: AtomicBool,
     started: Mutex<Option<Started>>,
 }
 
 impl Console {
     fn new(output_dir: PathBuf) -> Self {
-        Self { output_dir, bar: Mutex::new(None), started: Mutex::new(None) }
+        Self { output_dir, bar: Mutex::new(None), acts: AtomicBool::new(false), started: Mutex::new(None) }
     }
 
     fn hear(&self, event: TrainEvent) {
@@ -185,12 +187,13 @@ impl Console {
 
     /// Episodes of the world have ended; the bar of the training rests meanwhile.
     fn act(&self, ended: usize, episodes: usize) {
-        if ended == 0 {
+        if !self.acts.swap(true, Ordering::Relaxed) {
             self.end_bar();
         }
         self.with_bar("Acting", episodes as u64, |bar| bar.set(ended as u64, "episodes"));
         if ended == episodes {
             self.end_bar();
+            self.acts.store(false, Ordering::Relaxed);
         }
     }
 

@@ -61,7 +61,7 @@ TINY = WORDS | {
 }  # fmt: skip
 MODELS: dict[str, dict[str, Any]] = {
     "default": {"clip": VIT_B16, "frame": [480, 640], "state_dim": 6, "action_dim": 6, "preset": None},
-    "small": {"clip": TINY, "frame": [128, 128], "state_dim": 4, "action_dim": 4, "preset": "models/small/config.json"},
+    "small": {"clip": TINY, "frame": [128, 128], "state_dim": 4, "action_dim": 4, "preset": "models/presets/small/config.json"},
 }
 
 

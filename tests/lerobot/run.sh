@@ -104,12 +104,14 @@ mtdit_resumes() {
     echo "step 20 to 24 of what LeRobot continued"
 }
 
-# LeRobot's recordings, rewritten by mtdit with PNG pictures in parquet.
+# LeRobot's recordings, rewritten by mtdit with PNG pictures in parquet; and one that mtdit made by itself.
 opens_dataset() {
     for name in png_in_parquet av1; do
         "$mtdit" dataset export "$golden/datasets/$name" --out "$work/written/$name"
         py open_dataset "$work/written/$name" --expect "$golden/datasets/$name/expected_items.safetensors"
     done
+    "$mtdit" dataset generate tabletop --episodes 16 --out "$work/written/tabletop"
+    py open_dataset "$work/written/tabletop"
 }
 
 install_lerobot

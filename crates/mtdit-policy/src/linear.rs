@@ -59,9 +59,9 @@ impl Linear {
     fn forward_rows<const D: usize>(&self, input: Tensor<D>, weight: Tensor<2>, bias: bool) -> Tensor<D> {
         let bias = self.bias.as_ref().filter(|_| bias).map(Param::val);
         match self.precision {
-            Precision::F32 => module::linear(input, weight, bias),
+            Precision::F32 => project(input, weight, bias),
             Precision::Bf16 => {
-                let product = module::linear(input.cast(FloatDType::BF16), weight.cast(FloatDType::BF16), None);
+                let product = project(input.cast(FloatDType::BF16), weight.cast(FloatDType::BF16), None);
                 let product = product.cast(FloatDType::F32);
                 match bias {
                     Some(bias) => product + bias.unsqueeze(),
@@ -70,6 +70,16 @@ impl Linear {
             }
         }
     }
+}
+
+/// `[.., input]` times `[input, output]` as one product of two matrices. Left as a batch, the weight's gradient would be a product
+/// for every element of it, summed afterwards.
+pub(crate) fn project<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    let mut shape = input.dims();
+    let [width, output] = weight.dims();
+    let rows = shape.iter().product::<usize>() / width;
+    shape[D - 1] = output;
+    module::linear(input.reshape([rows, width]), weight, bias).reshape(shape)
 }
 
 /// Matrix product of attention, in the precision of the projections around it.

@@ -22,7 +22,7 @@ pub mod loader;
 pub mod batch;
 pub mod chance;
 pub mod gradients;
-mod replicas;
+pub mod replicas;
 pub mod optimizer;
 pub mod schedule;
 pub mod ema;

@@ -23,17 +23,20 @@ const SMALLEST_PART: usize = 8;
 
 /// The cores that share a batch.
 #[derive(Debug)]
-pub(crate) struct Replicas {
+pub struct Replicas {
     /// One thread for each, in which the backend does not look for more. None: the backend uses the machine as it likes.
     pools: Vec<ThreadPool>,
 }
 
 /// What is needed to turn samples into gradients.
-#[derive(Clone, Copy)]
-pub(crate) struct Learner<'a> {
-    pub(crate) policy: &'a Policy,
-    pub(crate) batcher: &'a Batcher,
-    pub(crate) keys: KeyMap,
+#[derive(Clone, Copy, Debug)]
+pub struct Learner<'a> {
+    /// How a batch becomes a loss; the weights in it are not looked at.
+    pub policy: &'a Policy,
+    /// How samples become a batch.
+    pub batcher: &'a Batcher,
+    /// Names of weights.
+    pub keys: KeyMap,
 }
 
 impl Replicas {
@@ -41,7 +44,7 @@ impl Replicas {
     ///
     /// # Errors
     /// [`TrainError::Setting`] when the threads cannot be started.
-    pub(crate) fn new(asked: usize, batch_size: usize, is_processor: bool) -> Result<Self, TrainError> {
+    pub fn new(asked: usize, batch_size: usize, is_processor: bool) -> Result<Self, TrainError> {
         let cores = if is_processor { thread::available_parallelism().map_or(1, usize::from) } else { 1 };
         let count = match asked {
             0 => cores.min(batch_size / SMALLEST_PART),
@@ -53,8 +56,11 @@ impl Replicas {
         Ok(Self { pools })
     }
 
-    /// The loss of a batch and its gradients.
-    pub(crate) fn gradients(
+    /// The loss of a batch and its gradients, at the weights of `network`.
+    ///
+    /// # Errors
+    /// [`TrainError::Policy`] when the device fails.
+    pub fn gradients(
         &self,
         learner: Learner<'_>,
         network: &Network,

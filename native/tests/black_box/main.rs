@@ -10,5 +10,6 @@ mod refused;
 mod predict;
 mod report;
 mod tabletop;
+mod bench;
 mod hub;
 mod publish;

@@ -286,7 +286,7 @@ fn wrong_arguments_are_refused_before_anything_is_written() {
     let place = place();
     fs::create_dir(place.path("empty")).expect("a new folder");
     let golden = golden(GOLDEN).display().to_string();
-    let preset = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/small");
+    let preset = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/presets/small");
     for (words, answer) in [
         ("nowhere".to_owned(), "no checkpoint here"),
         (preset.to_owned(), "model.safetensors: the file is missing"),

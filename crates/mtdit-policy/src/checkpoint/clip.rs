@@ -17,7 +17,7 @@ const PRESETS: [Preset; 6] = [
     ("openai/clip-vit-large-patch14-336", [1024, 4096, 24, 16], [336, 14], [768, 3072, 12, 12]),
     // Ours, for training from scratch on a small machine.
     ("mtdit/clip-vit-tiny-patch16", [128, 512, 3, 2], [112, 16], [64, 256, 2, 1]),
-    ("mtdit/clip-vit-tabletop-patch8", [96, 384, 3, 3], [64, 8], [64, 256, 2, 1]),
+    ("mtdit/clip-vit-tabletop-patch16", [96, 384, 3, 3], [64, 16], [64, 256, 2, 1]),
 ];
 
 /// The shapes of a CLIP model known by name.

@@ -2,10 +2,11 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LayerNorm};
-use burn::tensor::{Device, Tensor, module};
+use burn::tensor::{Device, Tensor};
 
 use super::clip::{ClipTransformer, ClipVisionConfig, TransformerShape, as_f64, layer_norm};
 use crate::config::Precision;
+use crate::linear::project;
 
 /// One vision tower.
 #[derive(Module, Debug)]
@@ -69,6 +70,6 @@ impl VisionEncoder {
             .permute([0, 2, 4, 1, 3, 5]) // [images, rows, columns, channels, patch, patch]
             .reshape([batch, rows * columns, channels * patch * patch]);
         let weight = weight.reshape([width, channels * patch * patch]).transpose();
-        module::linear(patches, weight, None) // [images, patches, feature]
+        project(patches, weight, None) // [images, patches, feature]
     }
 }
