@@ -42,13 +42,13 @@ pub(super) fn busy(before: Option<f64>, after: Option<f64>, threads: usize) -> O
     let (before, after) = (before?, after?);
     let expected = threads as f64 + IDLE;
     let words = if before > IDLE {
-        format!("the load average was {before:.2} before the measurement")
+        format!("the load average was {before:.2} before")
     } else if after > expected {
-        format!("the load average was {after:.2} after the measurement, which has {threads} threads")
+        format!("the load average was {after:.2} after {threads} threads worked")
     } else {
         return None;
     };
-    Some(format!("{words}: the machine was busy, so these times are too long"))
+    Some(format!("{words}: the machine was busy, these times are too long"))
 }
 
 #[cfg(test)]
