@@ -1,4 +1,5 @@
-//! Puts the built page into the program, when there is one, so that `mtdit publish` needs nothing beside it.
+//! Puts into the program what it should have with it wherever it is: the built page, when there is one, for `mtdit publish`, and
+//! the towers that policies of the tabletop start from.
 
 #[path = "src/publish/listing.rs"]
 mod listing;
@@ -13,8 +14,17 @@ use flate2::write::ZlibEncoder;
 
 /// Where Trunk puts the page, seen from this package.
 const WEB: &str = "../web";
+/// The weights of the towers, seen from this package.
+const TOWERS: &str = "../models/tabletop-clip/model.safetensors";
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo::rerun-if-changed={TOWERS}");
+    fs::write(out.join("towers"), compressed(&fs::read(TOWERS)?)?)?;
+    embed_page(&out)
+}
+
+fn embed_page(out: &Path) -> Result<(), Box<dyn Error>> {
     let web = Path::new(WEB);
     let dist = web.join("dist");
     // Cargo would run this script again and again for a folder that is not there.
@@ -22,7 +32,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", watched.display());
     println!("cargo::rustc-check-cfg=cfg(embedded_page)");
 
-    let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut list = String::from("&[\n");
     if dist.join("index.html").is_file() {
         println!("cargo::rustc-cfg=embedded_page");

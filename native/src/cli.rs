@@ -207,6 +207,9 @@ pub(crate) struct RolloutArguments {
     /// Episodes to show as videos: the first failure of every family, then the first success
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub(crate) videos: u16,
+    /// Note the result in the checkpoint's mtdit.json
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) record: bool,
     /// Folder for index.html, rollout.json and the videos
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -7,13 +7,15 @@ use anyhow::{Context, Result, bail};
 use hf_hub::api::sync::ApiBuilder;
 use hf_hub::{Cache, Repo, RepoType};
 
+use crate::tabletop_clip;
+
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
 
 /// A folder with `model.safetensors` and `config.json` of a CLIP model.
 ///
-/// A folder that was given wins; else a local folder of the model's name, the Hub's cache, and at last a download from
-/// `endpoint` (or `HF_ENDPOINT`, or the Hub).
+/// A folder that was given wins; else a local folder of the model's name, what this program has with it, the Hub's cache, and at
+/// last a download from `endpoint` (or `HF_ENDPOINT`, or the Hub).
 pub(crate) fn clip_folder(name: &str, given: Option<&Path>, endpoint: Option<&str>) -> Result<PathBuf> {
     if let Some(folder) = given {
         if !folder.join(WEIGHTS).is_file() {
@@ -24,6 +26,9 @@ pub(crate) fn clip_folder(name: &str, given: Option<&Path>, endpoint: Option<&st
     let local = PathBuf::from(name);
     if local.join(WEIGHTS).is_file() {
         return Ok(local);
+    }
+    if name == tabletop_clip::NAME {
+        return tabletop_clip::unpacked(&own_cache().join("clip"));
     }
     if let Some(folder) = cached(name) {
         return Ok(folder);
@@ -117,7 +122,12 @@ pub(crate) fn dataset_folder(root: Option<&Path>, repo_id: &str, revision: Optio
 
 /// Where decoded frames are kept unless a folder is given.
 pub(crate) fn frame_cache_folder() -> PathBuf {
+    own_cache().join("frames")
+}
+
+/// What can be made anew.
+fn own_cache() -> PathBuf {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| env::home_dir().map(|home| home.join(".cache")));
-    cache.unwrap_or_else(env::temp_dir).join("mtdit/frames")
+    cache.unwrap_or_else(env::temp_dir).join("mtdit")
 }

@@ -9,6 +9,7 @@ mod output;
 mod cli;
 mod backend;
 mod hub;
+mod tabletop_clip;
 mod train;
 mod first_run;
 mod dry_run;

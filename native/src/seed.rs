@@ -1,5 +1,6 @@
 //! Seeds made of seeds: everything drawn in a simulated world is a function of the seed that a person gave and of what it is for.
 
+use mtdit_train::chance::derived_seed;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -20,21 +21,14 @@ pub(crate) enum Purpose {
     Noise = 6,
 }
 
-/// The seed of one purpose at one place: `SplitMix64` over all numbers.
+/// The seed of one purpose at one place.
 pub(crate) fn derived(seed: u64, purpose: Purpose, place: &[u64]) -> u64 {
-    place.iter().fold(mix(seed ^ mix(purpose as u64)), |state, number| mix(state ^ mix(*number)))
+    derived_seed(derived_seed(seed, &[purpose as u64]), place)
 }
 
 /// A generator for one purpose at one place.
 pub(crate) fn generator(seed: u64, purpose: Purpose, place: &[u64]) -> StdRng {
     StdRng::seed_from_u64(derived(seed, purpose, place))
-}
-
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

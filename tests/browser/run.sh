@@ -89,11 +89,15 @@ run_tests() {
     local files=("$@")
     [ ${#files[@]} -gt 0 ] || files=("$here"/*.test.mjs)
     mkdir -p "$MTDIT_ARTEFACTS"
+    rm -f "$MTDIT_ARTEFACTS/results.tap"
     # A device that is lost does not come back within a browser, so every file has one of its own, and never two at once.
     node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
         --test-reporter=tap "--test-reporter-destination=$MTDIT_ARTEFACTS/results.tap" "${files[@]}"
 }
 
+for file in "$@"; do
+    [ -f "$file" ] || give_up "there is no test $file here"
+done
 check_tools
 make_site
 status=0

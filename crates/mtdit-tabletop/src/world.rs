@@ -39,6 +39,8 @@ pub struct Object {
     pub position: [f32; 2],
     /// Its radius, metres.
     pub radius: f32,
+    /// The gripper holds this puck, or has pressed this button.
+    pub is_on: bool,
 }
 
 impl World {
@@ -138,13 +140,16 @@ impl World {
 
     /// Zones, buttons and pucks, in the order in which they are drawn. The wall is apart.
     pub fn objects(&self) -> Vec<Object> {
-        let object = |kind, position: Vec2, radius| Object { kind, position: position.into(), radius };
-        let zones =
-            self.table.zones.iter().map(|zone| object(ObjectKind::Zone(zone.color), zone.position, ZONE_RADIUS));
+        let object = |kind, position: Vec2, radius, is_on| Object { kind, position: position.into(), radius, is_on };
+        let zones = self.table.zones.iter();
+        let zones = zones.map(|zone| object(ObjectKind::Zone(zone.color), zone.position, ZONE_RADIUS, false));
         let buttons = self.table.buttons.iter();
-        let buttons = buttons.map(|button| object(ObjectKind::Button(button.color), button.position, BUTTON_RADIUS));
-        let pucks =
-            self.table.pucks.iter().map(|puck| object(ObjectKind::Puck(puck.color), puck.position, PUCK_RADIUS));
+        let buttons =
+            buttons.map(|button| object(ObjectKind::Button(button.color), button.position, BUTTON_RADIUS, button.lit));
+        let is_held = |puck: usize| self.gripper.held == Some(puck);
+        let pucks = self.table.pucks.iter().enumerate();
+        let pucks = pucks
+            .map(|(index, puck)| object(ObjectKind::Puck(puck.color), puck.position, PUCK_RADIUS, is_held(index)));
         zones.chain(buttons).chain(pucks).collect()
     }
 

@@ -32,9 +32,14 @@ pub enum Stream {
     Weights = 6,
 }
 
-/// The seed of one stream at one step: `SplitMix64` over the three numbers.
+/// The seed of one place among many: `SplitMix64` over all numbers.
+pub fn derived_seed(seed: u64, place: &[u64]) -> u64 {
+    place.iter().fold(mix(seed), |state, number| mix(state ^ mix(*number)))
+}
+
+/// The seed of one stream at one step.
 pub fn stream_seed(seed: u64, stream: Stream, step: u64) -> u64 {
-    [stream as u64, step].into_iter().fold(mix(seed), |state, value| mix(state ^ mix(value)))
+    derived_seed(seed, &[stream as u64, step])
 }
 
 fn mix(value: u64) -> u64 {

@@ -10,6 +10,7 @@ use mtdit_policy::Policy;
 use mtdit_train::CheckpointFolder;
 
 use super::nearest::{Nearest, mean_action};
+use super::record;
 use super::report::Report;
 use super::video::videos;
 use super::{Controller, RolloutOptions, rollout};
@@ -123,11 +124,21 @@ fn measure(
         eprintln!("note: {} scenes allow no other instruction and are left out", wanted - found);
     }
     let videos = videos(&scores.episodes, usize::from(arguments.videos))?;
+    let checkpoint = arguments.checkpoint.as_ref().filter(|_| arguments.record);
+    if let Some(checkpoint) = checkpoint {
+        record::note(CheckpointFolder::find(checkpoint)?.root(), conditions(&facts), &scores)?;
+    }
     let report = Report { facts, scores: &scores, videos: &videos };
     report.write(out)?;
     say!("{}", report.table());
     say!("\nreport   {}", out.join("index.html").display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What of the facts decides how well it goes, wherever it is measured.
+fn conditions(facts: &Facts) -> record::Conditions {
+    let decisive = facts.iter().filter(|(name, _)| !["checkpoint", "device", "mtdit"].contains(name));
+    decisive.map(|(name, fact)| ((*name).to_owned(), fact.as_str().into())).collect()
 }
 
 /// How the tasks were asked for, in words.

@@ -13,6 +13,7 @@ mod control;
 mod nearest;
 mod score;
 mod video;
+mod record;
 mod report;
 mod command;
 mod environment;

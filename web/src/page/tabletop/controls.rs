@@ -151,7 +151,8 @@ fn fields(app: App, card: &Arc<PolicyCard>) -> impl IntoView + use<> {
         }
     };
     let samplers = card.samplers.iter().map(sampler).collect::<Vec<_>>();
-    let offered = words::fewer_steps(card.steps);
+    let fewer = words::fewer_steps(card.steps);
+    let offered = fewer.clone();
     let other = Memo::new(move |_| Some(settings(app).steps).filter(|steps| !offered.contains(steps)));
     let step = move |steps: usize| {
         view! {
@@ -160,7 +161,6 @@ fn fields(app: App, card: &Arc<PolicyCard>) -> impl IntoView + use<> {
             </option>
         }
     };
-    let fewer = words::fewer_steps(card.steps);
     let steps = move || other.get().into_iter().chain(fewer.clone()).map(step).collect::<Vec<_>>();
     let trailing = is_diffusion(card).then(|| check(fields.trailing, "table-trailing", "Begin at full noise"));
     view! {

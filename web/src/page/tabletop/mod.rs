@@ -35,7 +35,7 @@ pub(super) fn show(app: App, view: View) {
 
 /// The way back to the tabletop, for a checkpoint that was made for it.
 pub(super) fn way_back(app: App) -> impl IntoView {
-    let fits = Memo::new(move |_| app.checkpoint.card.with(|card| world::fits(card.as_ref())));
+    let fits = fits(app);
     move || {
         fits.get().then(|| {
             view! {
@@ -69,8 +69,13 @@ pub(super) fn link(app: App, link: PageLink) -> PageLink {
 
 /// The panel, when the checkpoint was made for the tabletop.
 pub(super) fn panel(app: App) -> impl IntoView {
-    let fits = Memo::new(move |_| app.checkpoint.card.with(|card| world::fits(card.as_ref())));
+    let fits = fits(app);
     move || fits.get().then(|| section(app))
+}
+
+/// Whether the checkpoint was made for the tabletop.
+fn fits(app: App) -> Memo<bool> {
+    Memo::new(move |_| app.checkpoint.card.with(|card| world::fits(card.as_ref())))
 }
 
 fn section(app: App) -> impl IntoView {
