@@ -43,6 +43,7 @@ const BENCH_EXAMPLES: &str = "Examples:
   mtdit bench --checkpoint outputs/my_robot --samplers ddim-10,dpm++-5 --runs 50
   mtdit bench --cameras 1,2,3 --batch 1,8 --training --out bench.json
   mtdit bench --compare lerobot --python ~/.cache/mtdit/lerobot-venv/bin/python
+  mtdit bench --dataset datasets/my_robot --checkpoint outputs/my_robot --num_workers 2    # samples per second
 
 Nothing else should run on the machine meanwhile.";
 
@@ -67,7 +68,7 @@ pub(crate) enum Command {
     /// Let a checkpoint act in a simulated world, and count what it gets done
     #[command(after_help = ROLLOUT_EXAMPLES)]
     Rollout(RolloutArguments),
-    /// Measure how long a policy takes on this machine, and how long LeRobot takes
+    /// Measure how long a policy or the loading of its samples takes on this machine, and how long LeRobot takes
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArguments),
     /// Show what is in a checkpoint or a dataset
@@ -277,7 +278,7 @@ pub(crate) struct BenchArguments {
     /// Measure a training step too: forward, backward and optimizer on random samples
     #[arg(long)]
     pub(crate) training: bool,
-    /// Samples of a training step
+    /// Samples of a training step, or with --dataset of a batch
     #[arg(
         long = "training_batch",
         alias = "training-batch",
@@ -286,6 +287,23 @@ pub(crate) struct BenchArguments {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     pub(crate) training_batch: u16,
+    /// Measure instead how fast samples of this dataset are made ready for training; without a checkpoint, for an architecture with the dataset's cameras
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["cameras", "batch", "samplers", "training", "compile", "load_only"]
+    )]
+    pub(crate) dataset: Option<PathBuf>,
+    /// Threads that make samples; LeRobot gets as many processes
+    #[arg(
+        long = "num_workers",
+        alias = "num-workers",
+        default_value_t = 1,
+        value_name = "N",
+        requires = "dataset",
+        value_parser = clap::value_parser!(u16).range(..=256)
+    )]
+    pub(crate) num_workers: u16,
     /// Write every number here as JSON: a file, or a folder for bench.json
     #[arg(long, value_name = "DIR|FILE.json")]
     pub(crate) out: Option<PathBuf>,
@@ -304,6 +322,9 @@ pub(crate) struct BenchArguments {
     /// Load the checkpoint once, answer how long it took, and end: what this command starts to measure loading
     #[arg(long = "load_only", hide = true, requires = "checkpoint")]
     pub(crate) load_only: bool,
+    /// Decode the dataset into this folder, make every sample once, answer how long it took, and end: what this command starts itself
+    #[arg(long = "decode_into", hide = true, requires = "dataset")]
+    pub(crate) decode_into: Option<PathBuf>,
 }
 
 /// An architecture to measure.

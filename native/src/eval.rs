@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use mtdit_data::{Dataset, Episode, split_episodes};
-use mtdit_policy::{Moment, Observation, Policy, SamplerSettings, SamplingPlan};
+use mtdit_policy::{Moment, Observation, Policy, PolicyConfig, SamplerSettings, SamplingPlan};
 use mtdit_train::CheckpointFolder;
 use mtdit_train::batch::Batcher;
 use mtdit_train::config::Crop;
@@ -154,7 +154,15 @@ fn anchors(episodes: &[mtdit_data::EpisodeRange], n_obs_steps: usize, count: usi
 }
 
 fn source(dataset: Dataset, policy: &Policy, seed: u64) -> Result<SampleSource> {
-    let config = policy.config();
+    let options = source_options(&dataset, policy.config(), seed)?;
+    Ok(SampleSource::new(dataset, None, policy.config(), options))
+}
+
+/// How a policy's samples are made of a dataset.
+///
+/// # Errors
+/// When the dataset has other cameras than the policy, or vectors of another length.
+pub(crate) fn source_options(dataset: &Dataset, config: &PolicyConfig, seed: u64) -> Result<SourceOptions> {
     for camera in &config.cameras {
         let names = dataset.cameras().join(", ");
         let feature = dataset.feature(&camera.key);
@@ -172,13 +180,12 @@ fn source(dataset: Dataset, policy: &Policy, seed: u64) -> Result<SampleSource> 
         let found = dataset.feature(key).map(mtdit_data::Feature::width);
         ensure!(found == Some(expected), "`{key}` has {found:?} values in the dataset, the policy needs {expected}");
     }
-    let options = SourceOptions {
+    Ok(SourceOptions {
         cameras: config.cameras.iter().map(|camera| camera.key.clone()).collect(),
         state_key: "observation.state".to_owned(),
         seed,
         crop: Crop::PerSample,
-    };
-    Ok(SampleSource::new(dataset, None, config, options))
+    })
 }
 
 fn facts(settings: SamplerSettings, device: &str, seed: u64) -> Vec<(String, String)> {

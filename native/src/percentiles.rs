@@ -2,27 +2,37 @@
 
 use serde::Serialize;
 
-/// How measured values are distributed.
+/// How measured values are distributed, from the best to the worst: small times are good, and large rates are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Percentiles {
-    /// Half of them are not larger.
+    /// Half of them are not worse.
     pub(crate) p50: f64,
-    /// Nineteen of twenty are not larger.
+    /// Nineteen of twenty are not worse.
     pub(crate) p95: f64,
-    /// Ninety-nine of a hundred are not larger.
+    /// Ninety-nine of a hundred are not worse.
     pub(crate) p99: f64,
     /// Their mean.
     pub(crate) mean: f64,
     /// How many there are.
     pub(crate) n: usize,
-    /// Each of them, smallest first.
+    /// Each of them, best first.
     pub(crate) all: Vec<f64>,
 }
 
 impl Percentiles {
-    /// The distribution of some values; all zero without any.
+    /// The distribution of values of which the small ones are good; all zero without any.
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
+        Self::sorted(values)
+    }
+
+    /// The distribution of values of which the large ones are good; all zero without any.
+    pub(crate) fn of_rates(mut values: Vec<f64>) -> Self {
+        values.sort_by(|one, other| other.total_cmp(one));
+        Self::sorted(values)
+    }
+
+    fn sorted(values: Vec<f64>) -> Self {
         Self {
             p50: nearest_rank(&values, 0.5),
             p95: nearest_rank(&values, 0.95),
@@ -53,6 +63,13 @@ mod tests {
 
         let three = Percentiles::of(vec![5.0, 1.0, 3.0]);
         assert_eq!([three.p50, three.p95, three.p99, three.mean], [3.0, 5.0, 5.0, 3.0], "the largest of a few");
+    }
+
+    #[test]
+    fn the_slow_rates_come_last() {
+        let hundred = Percentiles::of_rates((1..=100).map(f64::from).collect());
+        assert_eq!([hundred.p50, hundred.p95, hundred.p99, hundred.mean], [51.0, 6.0, 2.0, 50.5]);
+        assert_eq!((hundred.n, hundred.all[0], hundred.all[99]), (100, 100.0, 1.0), "the fastest first");
     }
 
     #[test]

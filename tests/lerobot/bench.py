@@ -4,13 +4,16 @@
     bench.py loading   CHECKPOINT --towers DIR
     bench.py inference CHECKPOINT --towers DIR --batch 1,8 --samplers ddpm-100,ddim-10,euler-10 [--compile]
     bench.py training  CHECKPOINT --towers DIR --batch 32 [--compile]
+    bench.py dataset   CHECKPOINT --dataset DIR
+    bench.py samples   CHECKPOINT --dataset DIR --batch 32 --num_workers 1 --batches_per_run 4
 
-`towers` comes first: it writes the CLIP towers that LeRobot looks up by name into DIR and answers with versions. The
-others measure, `--runs` times after `--warmup` runs that do not count. Each line of the answer is a JSON object:
+`towers` comes first: it writes the CLIP towers that LeRobot looks up by name into DIR and answers with versions, as
+`dataset` does before `samples`. The others measure, `--runs` times after `--warmup` runs that do not count. Each line
+of the answer is a JSON object:
 
     stage, sampler, cameras, batch   what was measured, in the words of `mtdit bench`
     compiled                         whether torch.compile was used
-    all                              every measured number: milliseconds, for `peak_memory` MiB
+    all                              every measured number: milliseconds, for `peak_memory` MiB, for samples per second
 
 One process measures one part, so that the memory of loading is that of nothing else.
 """
@@ -18,13 +21,11 @@ One process measures one part, so that the memory of loading is that of nothing 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from importlib.metadata import version
 from pathlib import Path
 
 try:
@@ -39,38 +40,11 @@ try:
     from lerobot.utils.constants import ACTION, OBS_LANGUAGE_ATTENTION_MASK, OBS_LANGUAGE_TOKENS
     from torch import Tensor, nn
     from bench_inputs import Batch, as_lerobot_takes_it, moment, training_batch
+    from bench_measure import answer, describe, repeated, wait
     from checkpoint import Opened
     from towers import write_towers
 except ImportError as error:
     sys.exit(f"{sys.executable} has no LeRobot ({error}); tests/lerobot/run.sh installs one to give to --python")
-
-# LeRobot prints, but the answers must stay alone.
-ANSWERS = sys.stdout
-
-
-def answer(policy: MultiTaskDiTPolicy, stage: str, times: list[float], **what: object) -> None:
-    """One line."""
-    cameras = len(policy.config.image_features)
-    line = {"stage": stage, "sampler": None, "cameras": cameras, "batch": None, "compiled": False, "all": times}
-    print(json.dumps(line | what), file=ANSWERS, flush=True)
-
-
-def wait(device: str) -> None:
-    """Until the device has done all its work."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def repeated(arguments: argparse.Namespace, work: Callable[[], object]) -> list[float]:
-    """The milliseconds of every run that counts."""
-    times = []
-    for _ in range(arguments.warmup + arguments.runs):
-        wait(arguments.device)
-        began = time.perf_counter()
-        work()
-        wait(arguments.device)
-        times.append(1e3 * (time.perf_counter() - began))
-    return times[arguments.warmup :]
 
 
 def load(arguments: argparse.Namespace) -> MultiTaskDiTPolicy:
@@ -160,7 +134,7 @@ def inference(opened: Opened, arguments: argparse.Namespace, compiled: bool) -> 
     for size in arguments.batch:
         what = {"batch": size, "compiled": compiled}
         for stage, work in stages(opened, size, compiled):
-            answer(policy, stage, repeated(arguments, work), **what)
+            answer(policy.config, stage, repeated(arguments, work), **what)
         newest = moment(opened, size)
         conditioning = torch.randn(size, policy.observation_encoder.conditioning_dim, device=arguments.device)
         for sampler in arguments.samplers:
@@ -168,9 +142,9 @@ def inference(opened: Opened, arguments: argparse.Namespace, compiled: bool) -> 
                 continue
             policy.reset()
             new = repeated(arguments, lambda: chunk(opened, newest))
-            answer(policy, "chunk_all_new", new, sampler=sampler, **what)
+            answer(policy.config, "chunk_all_new", new, sampler=sampler, **what)
             encoded = repeated(arguments, lambda: encoded_chunk(opened, conditioning))
-            answer(policy, "chunk_encoded", encoded, sampler=sampler, **what)
+            answer(policy.config, "chunk_encoded", encoded, sampler=sampler, **what)
 
 
 def training(opened: Opened, arguments: argparse.Namespace, compiled: bool) -> None:
@@ -190,7 +164,7 @@ def training(opened: Opened, arguments: argparse.Namespace, compiled: bool) -> N
             optimizer.zero_grad()
             return loss.item(), norm.item()  # for the log
 
-        answer(policy, "training_step", repeated(arguments, update), batch=size, compiled=compiled)
+        answer(policy.config, "training_step", repeated(arguments, update), batch=size, compiled=compiled)
 
 
 def loading(arguments: argparse.Namespace) -> None:
@@ -198,12 +172,12 @@ def loading(arguments: argparse.Namespace) -> None:
     began = time.perf_counter()
     policy = load(arguments)
     wait(arguments.device)
-    answer(policy, "loading", [1e3 * (time.perf_counter() - began)])
+    answer(policy.config, "loading", [1e3 * (time.perf_counter() - began)])
     # Not `ru_maxrss`, which remembers the process that started this one.
     status = Path("/proc/self/status")
     if status.exists():
         peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        answer(policy, "peak_memory", [int(peak.split()[1]) / 1024])
+        answer(policy.config, "peak_memory", [int(peak.split()[1]) / 1024])
 
 
 def prepare(arguments: argparse.Namespace) -> None:
@@ -211,7 +185,19 @@ def prepare(arguments: argparse.Namespace) -> None:
     if not (arguments.checkpoint / "clip/config.json").exists():
         sys.exit(f"{arguments.checkpoint}/clip/config.json is missing: put CLIP's config.json there")
     write_towers(arguments.checkpoint, arguments.towers)
-    print(json.dumps({"LeRobot": version("lerobot"), "PyTorch": torch.__version__}), file=ANSWERS)
+    describe()
+
+
+def with_dataset(arguments: argparse.Namespace) -> None:
+    """The parts that read a dataset. What they import would count as memory of loading."""
+    import bench_samples
+
+    {"dataset": bench_samples.describe_dataset, "samples": bench_samples.samples}[arguments.part](arguments)
+
+
+def folder(path: str) -> Path:
+    """A folder, wherever this process goes."""
+    return Path(path).resolve()
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -228,22 +214,25 @@ def measure(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("towers", "loading", "inference", "training"))
-    parser.add_argument("checkpoint", type=Path, help="the folder with config.json")
-    parser.add_argument("--towers", type=Path, required=True, help="the folder for CLIP's towers")
+    parser.add_argument("part", choices=("towers", "loading", "inference", "training", "dataset", "samples"))
+    parser.add_argument("checkpoint", type=folder, help="the folder with config.json")
+    parser.add_argument("--towers", type=folder, help="the folder for CLIP's towers")
+    parser.add_argument("--dataset", type=folder, help="the folder of a dataset")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--batch", type=lambda text: [int(size) for size in text.split(",")], default=[1])
     parser.add_argument("--samplers", type=lambda text: text.split(","), default=["ddim-10"])
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--num_workers", type=int, default=1)
+    parser.add_argument("--batches_per_run", type=int, default=4)
     parser.add_argument("--compile", action="store_true", help="also with torch.compile")
     arguments = parser.parse_args()
-    arguments.checkpoint, arguments.towers = arguments.checkpoint.resolve(), arguments.towers.resolve()
     torch.manual_seed(0)
     torch.set_num_threads(arguments.threads)
+    parts = {"towers": prepare, "loading": loading, "dataset": with_dataset, "samples": with_dataset}
     with redirect_stdout(sys.stderr):
-        {"towers": prepare, "loading": loading}.get(arguments.part, measure)(arguments)
+        parts.get(arguments.part, measure)(arguments)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ use super::row::{Row, Theirs, What};
 use super::{Facts, Teller, machine};
 use crate::backend::Chosen;
 use crate::cli::{BenchArguments, Competitor};
-use crate::percentiles::Percentiles;
 
 /// The script, from the root of the repository.
 const SCRIPT: &str = "tests/lerobot/bench.py";
@@ -74,6 +73,15 @@ impl Contender {
         let facts: Vec<BTreeMap<String, String>> = answers(&mut rival.command("towers"))?;
         Ok(Rival { facts: facts.into_iter().flatten().collect(), ..rival })
     }
+
+    /// The script, about to do a part of its work with the policy that a folder describes.
+    pub(super) fn command(&self, part: &str, policy: &Path) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(&self.script).arg(part).arg(policy);
+        command.args(["--device", self.device]).args(["--threads", &self.threads.to_string()]);
+        command.env("HF_HUB_OFFLINE", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
 }
 
 /// `LeRobot`, ready to be measured on one checkpoint.
@@ -88,11 +96,8 @@ pub(super) struct Rival<'a> {
 
 impl Rival<'_> {
     fn command(&self, part: &str) -> Command {
-        let contender = self.contender;
-        let mut command = Command::new(&contender.python);
-        command.arg(&contender.script).arg(part).arg(&self.checkpoint).arg("--towers").arg(self.towers.path());
-        command.args(["--device", contender.device]).args(["--threads", &contender.threads.to_string()]);
-        command.env("HF_HUB_OFFLINE", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        let mut command = self.contender.command(part, &self.checkpoint);
+        command.arg("--towers").arg(self.towers.path());
         command
     }
 
@@ -145,7 +150,7 @@ pub(super) fn merge(rows: &mut [Row], lines: &[Line]) {
         let wanted = What { stage: row.what.stage.of_lerobot(), ..row.what.clone() };
         let found = |compiled: bool| {
             let same = lines.iter().filter(|line| line.compiled == compiled && line.what == wanted);
-            let times = Percentiles::of(same.flat_map(|line| line.all.iter().copied()).collect());
+            let times = row.unit.distribution(same.flat_map(|line| line.all.iter().copied()).collect());
             (times.n > 0).then(|| Theirs { ratio: row.ours.p50 / times.p50, times })
         };
         let (eager, compiled) = (found(false), found(true));
@@ -193,6 +198,20 @@ mod tests {
         assert_eq!(ratios[1], [None, None], "another batch is another thing");
         assert_eq!(ratios[2], [Some(0.5), Some(2.0)], "eager and compiled");
         assert_eq!(ratios[3], [Some(0.125), Some(0.5)], "it keeps nothing, so its whole chunk");
+    }
+
+    #[test]
+    fn all_its_epochs_are_alike() {
+        let lines = lines(
+            r#"{"stage": "samples_decoded", "sampler": null, "cameras": 2, "batch": 4, "compiled": false, "all": [10.0, 30.0, 20.0]}"#,
+        );
+        let stages = [Stage::SamplesCold, Stage::SamplesWarm, Stage::SamplesDecoded, Stage::Decoding];
+        let mut rows = stages.map(|stage| row(stage, Some(4), 40.0));
+        merge(&mut rows, &lines);
+        let ratios = rows.each_ref().map(|row| row.lerobot.as_ref().map(|theirs| theirs.ratio));
+        assert_eq!(ratios, [Some(2.0), Some(2.0), Some(2.0), None], "it never decodes everything at once");
+        let rates = rows[0].lerobot.as_ref().map(|theirs| theirs.times.all.clone());
+        assert_eq!(rates, Some(vec![30.0, 20.0, 10.0]), "rates, so the best is the largest");
     }
 
     #[test]

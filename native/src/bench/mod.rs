@@ -1,10 +1,12 @@
-//! `mtdit bench`: how long a policy takes on this machine, stage by stage, and how long `LeRobot` takes with the same weights.
+//! `mtdit bench`: how long a policy takes on this machine, stage by stage, or how fast samples of a dataset are made ready for it;
+//! and how long `LeRobot` takes.
 //!
 //! ```text
-//! checkpoint or architecture ─▶ Subject ─┬─ loading ───┐
-//!                                        ├─ inference ─┼─▶ Rows ─▶ compare ─▶ table, bench.json
-//!                                        ╰─ training ──╯              ▲
-//!                                           checkpoint ──bench.py─────╯
+//! checkpoint or architecture ─┬─▶ Subject ──┬─ loading ───┐
+//!                             │             ├─ inference ─┤
+//!                             │             ├─ training ──┼─▶ Rows ─▶ compare ─▶ table, bench.json
+//!                             ├─▶ Recordings ─── samples ─╯              ▲
+//!                   dataset ──╯                bench.py ─────────────────╯
 //! ```
 //!
 //! Everything is measured several times, one thing after the other; medians are compared.
@@ -16,6 +18,7 @@ mod child;
 mod loading;
 mod inference;
 mod training;
+mod samples;
 mod compare;
 mod machine;
 mod table;
@@ -35,6 +38,7 @@ use crate::progress::Progress;
 use compare::Contender;
 use row::Row;
 pub(crate) use samplers::parse as sampler;
+use samples::{DataLoader, Recordings};
 use subject::Subject;
 
 /// Seed of weights, pictures and noise: every run of the program measures the same.
@@ -43,6 +47,10 @@ const SEED: u64 = 0;
 const TASK: &str = "put the red cup on the table";
 
 pub(crate) fn run(arguments: &BenchArguments, device: DeviceName) -> Result<ExitCode> {
+    let recordings = arguments.dataset.as_ref().map(|root| Recordings::open(root, arguments)).transpose()?;
+    if let (Some(recordings), Some(folder)) = (&recordings, &arguments.decode_into) {
+        return samples::first_epoch(recordings, folder);
+    }
     let chosen = choose(device)?;
     if let Some(path) = arguments.checkpoint.as_ref().filter(|_| arguments.load_only) {
         return loading::once(path, &chosen);
@@ -50,12 +58,13 @@ pub(crate) fn run(arguments: &BenchArguments, device: DeviceName) -> Result<Exit
     let contender = Contender::find(arguments, &chosen)?;
     let mut bench = Bench { arguments, device, chosen, contender, rows: Vec::new(), facts: Vec::new() };
     let before = machine::load_average();
-    match &arguments.checkpoint {
-        Some(path) => {
+    match (&recordings, &arguments.checkpoint) {
+        (Some(recordings), _) => bench.measure_samples(recordings)?,
+        (None, Some(path)) => {
             let subject = Subject::open(path, &bench.chosen)?;
             bench.measure(&subject)?;
         }
-        None => {
+        (None, None) => {
             for &n_cameras in &arguments.cameras {
                 let subject = Subject::random(arguments.architecture, usize::from(n_cameras), &bench.chosen)?;
                 bench.measure(&subject)?;
@@ -89,6 +98,10 @@ struct Repeats {
 }
 
 impl Repeats {
+    fn of(arguments: &BenchArguments) -> Self {
+        Self { warmup: usize::from(arguments.warmup), runs: usize::from(arguments.runs) }
+    }
+
     /// The milliseconds that `work` takes on what `prepare` makes, which takes none.
     fn time<T>(self, mut prepare: impl FnMut() -> T, mut work: impl FnMut(T) -> Result<()>) -> Result<Percentiles> {
         let mut once = || -> Result<f64> {
@@ -126,7 +139,7 @@ impl Bench<'_> {
     /// Everything about one policy.
     fn measure(&mut self, subject: &Subject) -> Result<()> {
         let arguments = self.arguments;
-        let repeats = Repeats { warmup: usize::from(arguments.warmup), runs: usize::from(arguments.runs) };
+        let repeats = Repeats::of(arguments);
         let samplings = subject.samplings(&arguments.samplers)?;
         let folder = subject.folder()?;
         // Whether LeRobot is there shows now, and not after all that is ours was measured.
@@ -164,6 +177,21 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// How fast samples are made ready. Nothing of the policy is computed.
+    fn measure_samples(&mut self, recordings: &Recordings) -> Result<()> {
+        let arguments = self.arguments;
+        let contender = self.contender.as_ref();
+        let rival = contender.map(|contender| DataLoader::prepare(contender, recordings)).transpose()?;
+        let mut rows = samples::measure(recordings, arguments)?;
+        if let Some(rival) = rival {
+            compare::merge(&mut rows, &rival.measure(arguments)?);
+            self.facts.extend(rival.facts);
+        }
+        self.facts.extend(recordings.facts());
+        self.rows.extend(rows);
+        Ok(())
+    }
+
     /// The table for a person, every number for a program.
     fn report(self, before: Option<f64>, after: Option<f64>) -> Result<()> {
         let arguments = self.arguments;
@@ -190,13 +218,16 @@ impl Bench<'_> {
         let fact = |name: &str, fact: String| (name.to_owned(), fact);
         let load = |load: Option<f64>| load.map_or_else(|| "unknown".to_owned(), |load| format!("{load:.2}"));
         let (runs, warmup) = (self.arguments.runs, self.arguments.warmup);
-        let mut facts = vec![
-            fact("mtdit", env!("CARGO_PKG_VERSION").to_owned()),
-            fact("device", self.chosen.name.to_owned()),
+        let mut facts = vec![fact("mtdit", env!("CARGO_PKG_VERSION").to_owned())];
+        // Samples are made on the processor, whatever learns from them.
+        if self.arguments.dataset.is_none() {
+            facts.push(fact("device", self.chosen.name.to_owned()));
+        }
+        facts.extend([
             fact("threads", machine::threads().to_string()),
             fact("load average", format!("{} before, {} after", load(before), load(after))),
             fact("runs", format!("{runs}, after {warmup} that do not count")),
-        ];
+        ]);
         facts.extend(machine::processor().map(|name| fact("processor", name)));
         facts.extend(self.facts.iter().cloned());
         facts

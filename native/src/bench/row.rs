@@ -43,20 +43,72 @@ pub(super) enum Stage {
     ChunkEncoded,
     /// Forward, backward and optimizer.
     TrainingStep,
+    /// Samples of a first epoch: every frame is decoded once, then all batches are cut.
+    SamplesCold,
+    /// The decoding in that.
+    Decoding,
+    /// Samples of a later epoch, whose frames are decoded.
+    SamplesWarm,
+    /// Samples that decode their own frames.
+    SamplesDecoded,
 }
 
 impl Stage {
     /// What `LeRobot` does instead: it keeps nothing from chunk to chunk.
     pub(super) fn of_lerobot(self) -> Self {
-        if self == Self::ChunkNewestNew { Self::ChunkAllNew } else { self }
+        match self {
+            Self::ChunkNewestNew => Self::ChunkAllNew,
+            Self::SamplesCold | Self::SamplesWarm => Self::SamplesDecoded,
+            other => other,
+        }
+    }
+
+    /// What its numbers count.
+    pub(super) fn unit(self) -> Unit {
+        match self {
+            Self::PeakMemory => Unit::Mebibytes,
+            Self::SamplesCold | Self::SamplesWarm | Self::SamplesDecoded => Unit::SamplesPerSecond,
+            _ => Unit::Milliseconds,
+        }
     }
 }
 
-/// One line of the table: milliseconds, or MiB of memory.
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unit {
+    Milliseconds,
+    #[serde(rename = "MiB")]
+    Mebibytes,
+    /// Of this alone more is better.
+    SamplesPerSecond,
+}
+
+impl Unit {
+    /// Its name in the table.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Milliseconds => "milliseconds",
+            Self::Mebibytes => "MiB",
+            Self::SamplesPerSecond => "samples per second",
+        }
+    }
+
+    /// How values are distributed, from the best to the worst.
+    pub(super) fn distribution(self, values: Vec<f64>) -> Percentiles {
+        match self {
+            Self::Milliseconds | Self::Mebibytes => Percentiles::of(values),
+            Self::SamplesPerSecond => Percentiles::of_rates(values),
+        }
+    }
+}
+
+/// One line of the table.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
     #[serde(flatten)]
     pub(super) what: What,
+    pub(super) unit: Unit,
     #[serde(flatten)]
     pub(super) ours: Percentiles,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +129,6 @@ pub(super) struct Theirs {
 impl Row {
     /// A line without a comparison.
     pub(super) fn new(what: What, ours: Percentiles) -> Self {
-        Self { what, ours, lerobot: None, lerobot_compiled: None }
+        Self { unit: what.stage.unit(), what, ours, lerobot: None, lerobot_compiled: None }
     }
 }

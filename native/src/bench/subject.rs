@@ -180,15 +180,26 @@ impl Folder {
     }
 }
 
-/// An architecture's `config.json`, for a robot of its usual size.
+/// An architecture's `config.json`, without features of any robot.
+pub(super) fn preset(architecture: Architecture) -> Result<LeRobotConfig> {
+    let mut saved = match architecture {
+        Architecture::Default => LeRobotConfig { policy_type: POLICY_TYPE.to_owned(), ..LeRobotConfig::default() },
+        Architecture::Small => LeRobotConfig::from_json(SMALL)?,
+        // It names its `drop_n_last_frames`.
+        Architecture::Tabletop => return Ok(LeRobotConfig::from_json(TABLETOP)?),
+    };
+    // As it is computed where nobody names it.
+    saved.drop_n_last_frames = (saved.horizon + 1).saturating_sub(saved.n_action_steps + saved.n_obs_steps);
+    Ok(saved)
+}
+
+/// The same for a robot of its usual size.
 fn described(architecture: Architecture, n_cameras: usize) -> Result<LeRobotConfig> {
-    let default = LeRobotConfig { policy_type: POLICY_TYPE.to_owned(), ..LeRobotConfig::default() };
-    let (mut saved, frame, state_dim, action_dim) = match architecture {
-        Architecture::Default => (default, [480, 640], 6, 6),
-        Architecture::Small => (LeRobotConfig::from_json(SMALL)?, [128, 128], 4, 4),
-        Architecture::Tabletop => {
-            (LeRobotConfig::from_json(TABLETOP)?, [FRAME_SIZE; 2], STATE_NAMES.len(), ACTION_NAMES.len())
-        }
+    let mut saved = preset(architecture)?;
+    let (frame, state_dim, action_dim) = match architecture {
+        Architecture::Default => ([480, 640], 6, 6),
+        Architecture::Small => ([128, 128], 4, 4),
+        Architecture::Tabletop => ([FRAME_SIZE; 2], STATE_NAMES.len(), ACTION_NAMES.len()),
     };
     let feature = |kind, shape: &[usize]| PolicyFeature { kind, shape: shape.to_vec() };
     for camera in CAMERAS.into_iter().take(n_cameras) {

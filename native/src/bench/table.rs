@@ -2,11 +2,12 @@
 
 use std::iter;
 
-use super::row::{Row, Stage, Theirs, What};
+use super::row::{Row, Stage, Theirs, Unit, What};
 
 /// The table, without a line's end.
 pub(super) fn table(rows: &[Row]) -> String {
     let columns = Columns {
+        unit: rows.first().map_or(Unit::Milliseconds, |row| row.unit),
         lerobot: rows.iter().any(|row| row.lerobot.is_some()),
         compiled: rows.iter().any(|row| row.lerobot_compiled.is_some()),
     };
@@ -33,22 +34,26 @@ pub(super) fn table(rows: &[Row]) -> String {
         }
         text.push(aligned(cells));
     }
-    if columns.lerobot {
-        text.extend([String::new(), "ratio: our median as a share of LeRobot's".to_owned()]);
+    let notes = columns.notes();
+    if !notes.is_empty() {
+        text.push(String::new());
+        text.extend(notes.into_iter().map(str::to_owned));
     }
     text.join("\n")
 }
 
-/// Which comparisons there are.
+/// What the numbers count, and which comparisons there are.
 #[derive(Clone, Copy)]
 struct Columns {
+    /// Of the rows that do not name theirs.
+    unit: Unit,
     lerobot: bool,
     compiled: bool,
 }
 
 impl Columns {
     fn headers(self) -> Vec<String> {
-        let mut headers = vec!["milliseconds", "p50", "p95", "p99", "n"];
+        let mut headers = vec![self.unit.name(), "p50", "p95", "p99", "n"];
         if self.lerobot {
             headers.extend(["LeRobot", "ratio"]);
         }
@@ -60,7 +65,8 @@ impl Columns {
 
     fn cells(self, row: &Row) -> Vec<String> {
         let ours = &row.ours;
-        let mut cells = vec![label(row), digits(ours.p50), digits(ours.p95), digits(ours.p99), ours.n.to_string()];
+        let label = if row.unit == self.unit { label(row) } else { format!("{}, {}", label(row), row.unit.name()) };
+        let mut cells = vec![label, digits(ours.p50), digits(ours.p95), digits(ours.p99), ours.n.to_string()];
         let beside = |theirs: &Option<Theirs>| match theirs {
             Some(theirs) => [digits(theirs.times.p50), digits(theirs.ratio)],
             None => [String::new(), String::new()],
@@ -72,6 +78,18 @@ impl Columns {
             cells.extend(beside(&row.lerobot_compiled));
         }
         cells
+    }
+
+    /// How the numbers are read. Rates and what is compared with them fill a table of their own.
+    fn notes(self) -> Vec<&'static str> {
+        let is_rate = self.unit == Unit::SamplesPerSecond;
+        let rates = is_rate.then_some("samples per second: more is better, p95 and p99 are the slow end");
+        let ratio = if is_rate {
+            "ratio: our median as a share of LeRobot's; more is better, 2.00 is twice as fast as LeRobot"
+        } else {
+            "ratio: our median as a share of LeRobot's; less is better"
+        };
+        rates.into_iter().chain(self.lerobot.then_some(ratio)).collect()
     }
 }
 
@@ -94,7 +112,7 @@ fn label(row: &Row) -> String {
     let sampler = row.what.sampler.as_deref().unwrap_or_default();
     match row.what.stage {
         Stage::Loading => "loading".to_owned(),
-        Stage::PeakMemory => "peak memory of loading, MiB".to_owned(),
+        Stage::PeakMemory => "peak memory of loading".to_owned(),
         Stage::Preprocess => "preprocess".to_owned(),
         Stage::Vision => "vision, all frames".to_owned(),
         Stage::Text => "text".to_owned(),
@@ -105,6 +123,10 @@ fn label(row: &Row) -> String {
         Stage::ChunkNewestNew => format!("{sampler}, newest frames new"),
         Stage::ChunkEncoded => format!("{sampler}, observation encoded"),
         Stage::TrainingStep => format!("training step, {} per second", digits(1e3 / row.ours.p50)),
+        Stage::SamplesCold => "samples, cold".to_owned(),
+        Stage::Decoding => "decoding every frame once".to_owned(),
+        Stage::SamplesWarm => "samples, warm cache".to_owned(),
+        Stage::SamplesDecoded => "samples, decoded every time".to_owned(),
     }
 }
 
@@ -176,7 +198,29 @@ training step, 2.50 per second    400    400    400  1";
         assert_eq!(lines[3][3..], ["123456", "123456", "123456", "1", "234567", "0.53", "100000", "1.23"], "{table}");
         assert_eq!(lines[4].last(), Some(&"1"), "nothing stands where nothing was compared:\n{table}");
         assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
-        assert!(table.ends_with("ratio: our median as a share of LeRobot's"), "{table}");
+        assert!(table.ends_with("ratio: our median as a share of LeRobot's; less is better"), "{table}");
+    }
+
+    #[test]
+    fn of_samples_per_second_more_is_better() {
+        let mut cold = row(Stage::SamplesCold, None, Some(32), 123_456.0);
+        cold.lerobot = theirs(61_728.0, 2.0);
+        let table = table(&[cold, row(Stage::Decoding, None, Some(32), 2500.0)]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[0].starts_with("samples per second  "), "{table}");
+        assert!(lines[3].starts_with("samples, cold  ") && lines[3].ends_with(" 61728   2.00"), "{table}");
+        assert!(lines[4].starts_with("decoding every frame once, milliseconds  "), "its own unit:\n{table}");
+        assert!(table.ends_with("more is better, 2.00 is twice as fast as LeRobot"), "{table}");
+        assert!(!table.contains("less is better"), "{table}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");
+    }
+
+    #[test]
+    fn what_counts_something_else_says_so() {
+        let table = table(&[row(Stage::Loading, None, None, 1.0), row(Stage::PeakMemory, None, None, 2.0)]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[0].starts_with("milliseconds "), "{table}");
+        assert!(lines[3].starts_with("loading  ") && lines[4].starts_with("peak memory of loading, MiB  "), "{table}");
     }
 
     #[test]

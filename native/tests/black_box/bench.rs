@@ -155,8 +155,12 @@ fn what_cannot_be_measured_is_refused() {
 fn help_teaches_with_examples() {
     let place = Place::new();
     let help = run(&mut place.mtdit(&["bench", "--help"])).succeeded().stdout;
-    for words in ["--architecture", "--samplers", "--training_batch", "--compare", "--python", "Examples", "ddim-10"] {
+    let flags =
+        ["--architecture", "--samplers", "--training_batch", "--dataset", "--num_workers", "--compare", "--python"];
+    for words in flags.into_iter().chain(["Examples", "ddim-10"]) {
         assert!(help.contains(words), "`mtdit bench --help` does not mention {words}:\n{help}");
     }
-    assert!(!help.contains("--load_only"), "what it starts itself is nobody's business:\n{help}");
+    for flag in ["--load_only", "--decode_into"] {
+        assert!(!help.contains(flag), "what it starts itself is nobody's business:\n{help}");
+    }
 }

@@ -10,6 +10,8 @@ mod refused;
 mod predict;
 mod report;
 mod tabletop;
+mod shipped;
 mod bench;
+mod samples;
 mod hub;
 mod publish;
