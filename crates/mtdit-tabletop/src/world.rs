@@ -148,8 +148,8 @@ impl World {
             buttons.map(|button| object(ObjectKind::Button(button.color), button.position, BUTTON_RADIUS, button.lit));
         let is_held = |puck: usize| self.gripper.held == Some(puck);
         let pucks = self.table.pucks.iter().enumerate();
-        let pucks = pucks
-            .map(|(index, puck)| object(ObjectKind::Puck(puck.color), puck.position, PUCK_RADIUS, is_held(index)));
+        let pucks =
+            pucks.map(|(index, puck)| object(ObjectKind::Puck(puck.color), puck.position, PUCK_RADIUS, is_held(index)));
         zones.chain(buttons).chain(pucks).collect()
     }
 

@@ -107,12 +107,12 @@ fn section(app: App) -> impl IntoView {
                 </button>
             </div>
             {alert::fault(app.tabletop.fault, "table-error")}
+            <div class="asked">{instruction(app)}</div>
             <div class="world">
                 {stage::stage(app)}
                 <div class="beside">
                     {standing(app)}
                     {buttons(app)}
-                    {instruction(app)}
                     {cameras(app)}
                 </div>
             </div>
